@@ -1,0 +1,202 @@
+"""Models and indexes behind four small protocols; one file for each implementation.
+
+A SPEC names one as `kind:model`. Each module has `open_KIND(model, options)`, `identity(model)`,
+and, where something can be wrong before the first row, `check(model, options)`; modules are
+imported when a SPEC asks for them, libraries when a model is opened. A new backend is a new file
+and a name in a table below.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import orjson
+
+from gpte_data.errors import BadOption
+
+LLMS = {"extractive": "extractive", "openai": "openai_llm", "vllm": "vllm_llm"}
+EMBEDDERS = {"st": "st_embedder", "openai": "openai_embedder", "vllm": "vllm_embedder"}
+RERANKERS = {
+    "maxsim": "maxsim",
+    "st": "st_reranker",
+    "openai": "openai_reranker",
+    "vllm": "vllm_reranker",
+}
+MINILM = "all-MiniLM-L6-v2"
+DEFAULT_MODEL = {"extractive": "", "maxsim": MINILM}
+"""Kinds that may stand without a model."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is reached or run; none of it changes what the model answers."""
+
+    base_url: str = ""
+    concurrency: int = 64
+    timeout: float = 120.0
+    retries: int = 6
+    batch_tokens: int = 8192
+    corpus: tuple[Path, ...] = ()
+    """Only for `extractive`: whose term statistics to use."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a language model."""
+
+    model: str
+    messages: Sequence[Mapping[str, str]]
+    schema: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    """temperature, max_tokens, seed."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the messages were made from; not sent."""
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the answer."""
+        import hashlib
+
+        asked = [self.model, self.messages, self.schema, self.sampling]
+        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back: an answer that fits the schema, or an error in words."""
+
+    answer: Mapping[str, Any] | None
+    error: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+Keep = Callable[[Request, Completion], None]
+
+
+class LLM(Protocol):
+    """Answers requests with JSON that fits their schema."""
+
+    query_types: Mapping[str, float] | None
+    """Weights of the only query types that it can write, or None if it follows the prompt."""
+
+    def complete(self, requests: Iterable[Request], keep: Keep) -> Iterator[Completion]:
+        """Yield an answer for each request, in order; `keep` gets each as soon as it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors (n, dimension) in float32, of length 1, and how many texts were cut to fit."""
+
+    vectors: Any
+    truncated: int
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose dot product is their similarity."""
+
+    def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
+        """Embed each text with the prompt before it."""
+
+
+class Reranker(Protocol):
+    """Scores (query, document) pairs together."""
+
+    margin: float
+    """Relative margin that suits this reranker's scores."""
+    scale: str
+    """What a score is: `probability`, `cosine` or `server` (as the server defines it)."""
+
+    def score(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int], None]) -> Any:
+        """Return scores (n,) in float32, higher is better; `tell` gets the pairs done."""
+
+
+class Index(Protocol):
+    """Finds the documents whose vectors are nearest to a query's."""
+
+    def search(self, queries: Any, k: int) -> tuple[Any, Any]:
+        """Return scores and positions, both (queries, k), best first; a missing hit is -1."""
+
+
+def parse_spec(spec: str, kinds: Mapping[str, str], what: str) -> tuple[str, str]:
+    """Split a SPEC into kind and model; raise BadOption if there is no such kind."""
+    kind, _, model = spec.partition(":")
+    model = model or DEFAULT_MODEL.get(kind, "")
+    if kind not in kinds or (not model and kind not in DEFAULT_MODEL):
+        known = ", ".join(k if k in DEFAULT_MODEL else f"{k}:MODEL" for k in kinds)
+        raise BadOption(f"{spec!r} is no {what}: expected one of {known}")
+    return kind, model
+
+
+def _module(kinds: Mapping[str, str], kind: str) -> ModuleType:
+    return import_module(f"gpte_data.backends.{kinds[kind]}")
+
+
+@cache
+def open_llm(spec: str, options: Options) -> LLM:
+    """Return the language model of a SPEC, opened once in a process."""
+    kind, model = parse_spec(spec, LLMS, "language model")
+    llm: LLM = _module(LLMS, kind).open_llm(model, options)
+    return llm
+
+
+@cache
+def open_embedder(spec: str, options: Options) -> Embedder:
+    """Return the teacher of a SPEC, opened once in a process."""
+    kind, model = parse_spec(spec, EMBEDDERS, "teacher")
+    embedder: Embedder = _module(EMBEDDERS, kind).open_embedder(model, options)
+    return embedder
+
+
+@cache
+def open_reranker(spec: str, options: Options) -> Reranker:
+    """Return the reranker of a SPEC, opened once in a process."""
+    kind, model = parse_spec(spec, RERANKERS, "reranker")
+    reranker: Reranker = _module(RERANKERS, kind).open_reranker(model, options)
+    return reranker
+
+
+def check(spec: str, kinds: Mapping[str, str], what: str, options: Options) -> None:
+    """Raise a UserError if the model of a SPEC can't be reached or found."""
+    kind, model = parse_spec(spec, kinds, what)
+    module = _module(kinds, kind)
+    if hasattr(module, "check"):
+        module.check(model, options)
+
+
+@cache
+def _identity(kinds_of: str, spec: str) -> tuple[tuple[str, str], ...]:
+    kinds, what = {
+        "llm": (LLMS, "language model"),
+        "embedder": (EMBEDDERS, "teacher"),
+        "reranker": (RERANKERS, "reranker"),
+    }[kinds_of]
+    kind, model = parse_spec(spec, kinds, what)
+    found: dict[str, str] = _module(kinds, kind).identity(model)
+    return (("kind", kind), *sorted(found.items()))
+
+
+def llm_identity(spec: str) -> dict[str, str]:
+    """Return what of a language model enters a fingerprint."""
+    return dict(_identity("llm", spec))
+
+
+def embedder_identity(spec: str) -> dict[str, str]:
+    """Return what of a teacher enters a fingerprint."""
+    return dict(_identity("embedder", spec))
+
+
+def reranker_identity(spec: str) -> dict[str, str]:
+    """Return what of a reranker enters a fingerprint."""
+    return dict(_identity("reranker", spec))
+
+
+def label(spec: str) -> str:
+    """Return a SPEC as rows name it: a local model by its folder's name, without the way there."""
+    kind, _, model = spec.partition(":")
+    local = model.startswith((".", "/", "~")) or Path(model).is_dir()
+    return f"{kind}:{Path(model).name}" if local else spec

@@ -1,0 +1,59 @@
+"""Batches whose arithmetic does not depend on what else is in them.
+
+A text is padded to the next multiple of 32 tokens, never to the longest of its batch: the same text
+then gives the same bits in any batch, in any order and on any number of threads (measured with
+MiniLM on a CPU), which is what makes shards equal byte for byte on any number of workers. Texts of
+one padded length are put together, as many as a token budget allows.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+STEP = 32
+
+
+def batches(lengths: Sequence[int], tokens: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield (padded length, positions) until every position was in one batch.
+
+    Args:
+        lengths: Tokens of each text.
+        tokens: Padded tokens that a batch may hold; a longer text is alone.
+
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (padded(lengths[i]), i))
+    start = 0
+    while start < len(order):
+        length = padded(lengths[order[start]])
+        size = max(1, tokens // length)
+        batch = [i for i in order[start : start + size] if padded(lengths[i]) == length]
+        yield length, batch
+        start += len(batch)
+
+
+def padded(length: int) -> int:
+    """Return the length that a text is padded to."""
+    return max(STEP, -(-length // STEP) * STEP)
+
+
+def collate(tokenizer: Any, encoded: Sequence[dict[str, list[int]]], length: int) -> dict[str, Any]:
+    """Return encoded texts as tensors (texts, length), padded on the tokenizer's side."""
+    import torch
+
+    fill = {"input_ids": tokenizer.pad_token_id or 0}
+    left = tokenizer.padding_side == "left"
+    features = {}
+    for name in encoded[0]:
+        tensor = torch.full((len(encoded), length), fill.get(name, 0), dtype=torch.long)
+        for row, one in enumerate(encoded):
+            values = torch.tensor(one[name])
+            place = slice(length - len(values), length) if left else slice(0, len(values))
+            tensor[row, place] = values
+        features[name] = tensor
+    return features
+
+
+def split(encoded: Any) -> list[dict[str, list[int]]]:
+    """Return a tokenizer's output, columns of lists, as one dict a text."""
+    names = list(encoded.keys())
+    columns = (encoded[name] for name in names)
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -1,0 +1,66 @@
+"""The data card of emitted shards: README.md with the YAML that the hub and `datasets` read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpte_data import __version__
+from gpte_data.formats import FORMATS
+from gpte_data.ledger import Ledger
+from gpte_data.manifest import fingerprint
+
+_SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
+
+
+def data_card(
+    format_: str, suffix: str, negatives: int, ledger: Ledger, facts: Mapping[str, Any]
+) -> str:
+    """Return the card as Markdown."""
+    size = next((name for limit, name in _SIZES if ledger.rows_out < limit), "1M<n<10M")
+    loader = "parquet" if suffix == ".parquet" else "json"
+    return f"""---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: "*{suffix}"
+size_categories:
+- {size}
+task_categories:
+- sentence-similarity
+- feature-extraction
+tags:
+- embeddings
+- gpte-data
+---
+# Training data for a text embedding model
+
+{ledger.rows_out:,} examples from {ledger.rows_in:,} queries, with {negatives} negatives each, in
+the format `{format_}`. {FORMATS[format_]}
+
+```python
+from datasets import load_dataset
+
+dataset = load_dataset("{loader}", data_files="*{suffix}", split="train")
+```
+
+or `load_dataset` with the path of this folder.
+
+## How it was made
+
+| | |
+|---|---|
+| queries by recipe | {_counts(facts.get("recipe"))} |
+| queries by generator | {_counts(facts.get("generator"))} |
+| negatives mined with (queries) | {_counts(facts.get("teacher"))} |
+| left out | {_counts(ledger.dropped)} |
+| made by | gpte-data {__version__} |
+| fingerprint | `{fingerprint(facts["identity"])}` |
+
+Negatives come from automatic mining: some may answer the query all the same. Synthetic queries were
+not read by a person. The licence is that of the documents and of the models named above.
+"""
+
+
+def _counts(counts: Mapping[str, int] | None) -> str:
+    """Return counts by name on one line."""
+    return ", ".join(f"{name}: {n:,}" for name, n in (counts or {}).items()) or "nothing"

@@ -1,0 +1,115 @@
+"""What a stage is told: one frozen pydantic class per stage, each field an option of its command.
+
+A field's description is the option's help. Two marks say what a field is to the fingerprint
+(DESIGN, "Resume and reproducibility"):
+
+    Annotated[int, Runtime()]                 changes how fast, never what: left out
+    Annotated[str, Identity(function)]        stands for something else (a model's files, a
+                                              prompt's text, a folder's rows): function(value)
+                                              goes in instead
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from gpte_data.errors import BadOption
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Marks a field that never changes the output."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Marks a field that enters the fingerprint as ``of(value)`` instead of as itself."""
+
+    of: Callable[[Any], Any]
+
+
+class StageConfig(BaseModel):
+    """Base of every stage's config: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    seed: Annotated[int, Runtime()] = Field(
+        0, description="Seed of every random choice; each row draws its own from it and its id."
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Return what of this config decides the output, as plain JSON values."""
+        fields = type(self).model_fields
+        return {
+            name: _identity_of(getattr(self, name), info)
+            for name, info in fields.items()
+            if not any(isinstance(mark, Runtime) for mark in info.metadata)
+        }
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Validate options; raise BadOption with one sentence about the first that is wrong."""
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            raise BadOption(_sentence(error)) from None
+
+
+def _identity_of(value: Any, info: FieldInfo) -> Any:
+    """Return the value that stands for a field in the fingerprint."""
+    for mark in info.metadata:
+        if isinstance(mark, Identity):
+            return mark.of(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say the first thing wrong in one sentence that names the option."""
+    first = error.errors(include_url=False)[0]
+    option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+    if first["type"] == "extra_forbidden":
+        return f"there is no option {option} here: see --help for those that there are"
+    if first["type"] == "missing":
+        return f"option {option} is required: see --help for what it takes"
+    return f"{option} {first['input']!r} won't do: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a saved set of options from a .json, .toml or .yaml file.
+
+    A shard's mark can be given back: its options are taken from it. Raises BadOption.
+    """
+    try:
+        data = _parse_config(path)
+    except OSError as error:
+        raise BadOption(f"--config {path} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise BadOption(f"--config {path} is not valid {path.suffix[1:]}: {error}") from None
+    if not isinstance(data, dict):
+        raise BadOption(f"--config {path} must hold options by name, found {type(data).__name__}")
+    options = data.get("options", data) if "fingerprint" in data else data
+    return {name.replace("-", "_"): value for name, value in options.items()}
+
+
+def _parse_config(path: Path) -> Any:
+    """Parse by the file's ending; every syntax error comes out as ValueError."""
+    content = path.read_bytes()
+    if path.suffix == ".json":
+        return orjson.loads(content)
+    if path.suffix == ".toml":
+        import tomllib
+
+        return tomllib.loads(content.decode())
+    if path.suffix in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            return yaml.safe_load(content)
+        except yaml.YAMLError as error:
+            raise ValueError(str(error).replace("\n", " ")) from None
+    raise BadOption(f"--config takes a .json, .toml or .yaml file, found {path.name!r}")

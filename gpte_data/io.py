@@ -1,0 +1,202 @@
+"""Rows in and out of files: Parquet and JSONL shards, whole or not at all.
+
+A dataset is a folder of shards `00000.parquet, 00001.parquet, …` (or `.jsonl`, also `.gz` and
+`.zst`); a single such file is a dataset of one shard.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from gpte_data.errors import BadInput
+from gpte_data.files import atomic
+from gpte_data.records import FIELDS, arrow_types, ordered
+from gpte_data.stage import Output, Row
+
+SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
+BATCH = 1024
+
+
+def shards(source: Path) -> list[Path]:
+    """Return the shard files of a dataset in order; raise BadInput if there are none."""
+    if source.is_file():
+        if not source.name.endswith(SUFFIXES):
+            raise BadInput(
+                f"{source} is no dataset: expected a folder of shards, a .parquet or a .jsonl file"
+            )
+        return [source]
+    if not source.is_dir():
+        raise BadInput(
+            f"{source} does not exist: expected a folder of shards, a .parquet or a .jsonl file"
+        )
+    found = sorted(path for path in source.iterdir() if _is_shard(path))
+    if not found:
+        raise BadInput(
+            f"{source} holds no shards (00000.parquet, …): name the output folder of one stage, "
+            "or make one with gpte-data ingest"
+        )
+    return found
+
+
+def _is_shard(path: Path) -> bool:
+    return path.name.endswith(SUFFIXES) and not path.name.startswith((".", "_")) and path.is_file()
+
+
+def stem(path: Path) -> str:
+    """Return a shard's name without its ending: `00000`."""
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.stem
+
+
+def read(path: Path, columns: Iterable[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of one shard; of Parquet, only the named columns where given."""
+    if path.suffix == ".parquet":
+        yield from _read_parquet(path, columns)
+        return
+    with open_lines(path) as lines:
+        yield from parse_lines(lines, str(path))
+
+
+def read_all(source: Path, columns: Iterable[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of all shards of a dataset, in order."""
+    for path in shards(source):
+        yield from read(path, columns)
+
+
+def count(path: Path) -> int:
+    """Return the number of rows of a shard."""
+    if path.suffix == ".parquet":
+        return int(parquet_file(path).metadata.num_rows)
+    return sum(1 for _ in read(path))
+
+
+def parquet_file(path: Path) -> Any:
+    """Open a Parquet file; raise BadInput if it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, memory_map=True)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} can't be read as Parquet: {_first_line(error)}") from None
+
+
+def _read_parquet(path: Path, columns: Iterable[str] | None) -> Iterator[Row]:
+    import pyarrow as pa
+
+    file = parquet_file(path)
+    names = None if columns is None else [n for n in columns if n in file.schema_arrow.names]
+    try:
+        for batch in file.iter_batches(batch_size=BATCH, columns=names):
+            for row in batch.to_pylist():
+                yield _without_none(row)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is damaged: {_first_line(error)}") from None
+
+
+def _without_none(row: Row) -> Row:
+    """Drop empty fields, also those inside candidates."""
+    found = {name: value for name, value in row.items() if value is not None}
+    if "candidates" in found:
+        found["candidates"] = [
+            {name: value for name, value in hit.items() if value is not None}
+            for hit in found["candidates"]
+        ]
+    return found
+
+
+@contextlib.contextmanager
+def open_lines(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file of lines, uncompressed by its ending; what can't be read is BadInput."""
+    import pyarrow as pa
+
+    try:
+        with pa.input_stream(str(path), compression="detect") as raw:
+            yield io.BufferedReader(raw)
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"{path} can't be read: {_first_line(error)}") from None
+
+
+def parse_lines(lines: Iterable[bytes], name: str) -> Iterator[Row]:
+    """Yield a row for each line that is not blank; raise BadInput at the first broken one."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise BadInput(
+                f"{name}, line {number} is not JSON ({error}): expected one object a line"
+            ) from None
+        if not isinstance(row, dict):
+            raise BadInput(f"{name}, line {number} holds no JSON object: expected one a line")
+        yield ordered(row)
+
+
+def to_line(row: Mapping[str, Any]) -> bytes:
+    """Return a row as one line of JSON."""
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def write(path: Path, rows: Iterable[Row], output: Output | None = None) -> None:
+    """Write rows as one shard, by the path's ending, whole or not at all."""
+    output = output or Output()
+    with atomic(path) as target:
+        if path.suffix == ".parquet":
+            _write_parquet(target, rows, output.columns)
+        else:
+            target.writelines(to_line(ordered(row)) for row in rows)
+
+
+def _write_parquet(
+    target: IO[bytes], rows: Iterable[Row], columns: Mapping[str, str] | None
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source = iter(rows)
+    tables = []
+    while batch := list(islice(source, BATCH)):
+        tables.append(_table(batch, columns))
+    try:
+        table = pa.concat_tables(tables or [_table([], columns)], promote_options="default")
+    except pa.ArrowException as error:
+        raise BadInput(f"a column holds several types: {_first_line(error)}") from None
+    pq.write_table(_in_order(table), target, compression="zstd", row_group_size=10_000)
+
+
+def _table(rows: list[Row], columns: Mapping[str, str] | None) -> Any:
+    """Return rows as an Arrow table: known fields by their type, others as they come."""
+    import pyarrow as pa
+
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
+    words = columns or FIELDS
+    arrays = []
+    for name in names:
+        values = [row.get(name) for row in rows]
+        type_ = arrow_types()[words[name]] if name in words else None
+        try:
+            arrays.append(pa.array(values, type=type_))
+        except (pa.ArrowException, TypeError) as error:
+            expected = words.get(name, "one type")
+            raise BadInput(
+                f"column {name!r} must hold {expected} throughout: {_first_line(error)}"
+            ) from None
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _in_order(table: Any) -> Any:
+    """Put known columns first, in the order of FIELDS, then the others as they came."""
+    known = [name for name in FIELDS if name in table.column_names]
+    return table.select(known + [name for name in table.column_names if name not in FIELDS])
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

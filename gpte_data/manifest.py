@@ -1,0 +1,173 @@
+"""Marks: what says that a shard is done, what made it, and what it cost.
+
+`_done/00000.json` is written last, after the shard. It holds a fingerprint, sha256 over canonical
+JSON of all that decides the shard's bytes: stage and version, options, prompt and model contents,
+the input's content. Equal: the shard is skipped. Different: refused, and the difference is named.
+The input's content comes from its own mark where it has one, so every change reaches all that
+follows it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gpte_data import __version__
+from gpte_data.errors import BadInput, Changed
+from gpte_data.files import atomic, sha256_file
+from gpte_data.io import shards, stem
+from gpte_data.ledger import Ledger
+
+SCHEME = 1
+DONE = "_done"
+REJECTED = "_rejected"
+JOURNAL = "_journal"
+ALL = "_all"
+Identity = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What `_done/NAME.json` holds."""
+
+    identity: Identity
+    ledger: Ledger
+    output: Mapping[str, Any]
+    seconds: float = 0.0
+    options: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for the file."""
+        return {
+            "fingerprint": fingerprint(self.identity),
+            "identity": self.identity,
+            "options": self.options,
+            "rows": self.ledger.to_json(),
+            "seconds": round(self.seconds, 3),
+            "output": self.output,
+            "gpte_data": __version__,
+        }
+
+
+def fingerprint(identity: Identity) -> str:
+    """Return the sha256 of the identity's canonical JSON."""
+    return hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def mark_path(folder: Path, name: str) -> Path:
+    """Return where the mark of a shard stands."""
+    return folder / DONE / f"{name}.json"
+
+
+def write_mark(folder: Path, name: str, mark: Mark) -> None:
+    """Write a mark, whole or not at all."""
+    with atomic(mark_path(folder, name)) as target:
+        target.write(orjson.dumps(mark.to_json(), option=orjson.OPT_INDENT_2))
+
+
+def read_mark(folder: Path, name: str) -> Mark | None:
+    """Return a shard's mark, or None where there is none; raise BadInput if it is damaged."""
+    path = mark_path(folder, name)
+    try:
+        data = orjson.loads(path.read_bytes())
+        ledger = Ledger.from_json(data["rows"])
+        return Mark(data["identity"], ledger, data["output"], data["seconds"], data["options"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise BadInput(
+            f"{path} is no mark of gpte-data: delete it, and the shard is made again"
+        ) from None
+
+
+def marks(folder: Path) -> dict[str, Mark]:
+    """Return all marks of an output folder by shard name, `_all` included."""
+    names = sorted(path.stem for path in (folder / DONE).glob("*.json"))
+    return {name: mark for name in names if (mark := read_mark(folder, name)) is not None}
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return what a mark says of a file that was just written."""
+    stat = path.stat()
+    return {
+        "name": path.name,
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "sha256": sha256_file(path),
+    }
+
+
+def content(path: Path) -> str:
+    """Return the sha256 of a shard, from its mark if the file has not been touched since."""
+    mark = read_mark(path.parent, stem(path))
+    if mark is not None and mark.output.get("name") == path.name:
+        stat = path.stat()
+        known = (mark.output.get("size"), mark.output.get("mtime_ns"))
+        if known == (stat.st_size, stat.st_mtime_ns):
+            return str(mark.output["sha256"])
+    return sha256_file(path)
+
+
+def dataset_content(source: Path | str) -> str:
+    """Return one hash over all shards of a dataset, in order."""
+    digest = hashlib.sha256()
+    for path in shards(Path(source)):
+        digest.update(f"{path.name}\0{content(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def is_done(folder: Path, name: str, identity: Identity, *, force: bool) -> bool:
+    """Tell whether a shard can be skipped; raise Changed where its mark says otherwise.
+
+    A shard with failed rows is not done: they are tried again.
+    """
+    mark = read_mark(folder, name)
+    if mark is None or force:
+        return False
+    if fingerprint(mark.identity) != fingerprint(identity):
+        raise Changed(
+            f"{folder} was made with other settings ({difference(mark.identity, identity)}): "
+            "give another -o folder, or --force to make it again"
+        )
+    path = folder / str(mark.output.get("name", ""))
+    if mark.output and not path.is_file():
+        return False
+    if mark.output and content(path) != mark.output["sha256"]:
+        raise Changed(
+            f"{path} is not what was written there (it was edited since): "
+            "move it away, or give --force to make it again"
+        )
+    return not mark.ledger.failed
+
+
+def difference(old: Identity, new: Identity) -> str:
+    """Name what differs between two identities: `temperature: 0.7 -> 0.2`."""
+    before, after = _flat(old), _flat(new)
+    changed = [
+        f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+    return ", ".join(changed)
+
+
+def _flat(identity: Identity, prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted name, without the level that holds the options."""
+    flat: dict[str, Any] = {}
+    for name, value in identity.items():
+        if isinstance(value, Mapping):
+            inner = "" if name == "options" else f"{prefix}{name}."
+            flat |= _flat(value, inner)
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _short(value: Any) -> str:
+    """Return a value as it is shown in a message; hashes are cut to 12 digits."""
+    text = "none" if value is None else str(value)
+    is_hash = len(text) == 64 and all(c in "0123456789abcdef" for c in text)
+    return text[:12] if is_hash else text

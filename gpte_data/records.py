@@ -1,0 +1,138 @@
+"""The records that stages exchange, and one Arrow type for each field name.
+
+Rows are plain dicts; these TypedDicts say what is in them. A stage passes on fields that it does
+not know. A field is absent rather than None, so a row is the same from a shard and from a pipe.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, NotRequired, TypedDict
+
+
+class Passage(TypedDict):
+    """A piece of text that a query can be answered with."""
+
+    doc_id: str
+    text: str
+    title: NotRequired[str]
+    context: NotRequired[str]
+    """The text around a chunk, the chunk included."""
+    source: NotRequired[str]
+    """The doc_id of the document that a chunk was cut from."""
+    language: NotRequired[str]
+
+
+class Candidate(TypedDict):
+    """A document ranked for a query, with what every later rule said of it."""
+
+    doc_id: str
+    rank: int
+    """1 is the best; positives are not counted."""
+    score: float
+    """Cosine to the query, by the teacher."""
+    source: str
+    """The teacher's SPEC."""
+    rerank_score: NotRequired[float]
+    verdict: NotRequired[str]
+    """`keep` or `drop`."""
+    reason: NotRequired[str]
+
+
+class Pair(TypedDict):
+    """A query and the doc_ids that answer it."""
+
+    query_id: str
+    query: str
+    positives: list[str]
+    recipe: NotRequired[str]
+    prompt_version: NotRequired[str]
+    task: NotRequired[str]
+    instruction: NotRequired[str]
+    language: NotRequired[str]
+    persona: NotRequired[str]
+    query_type: NotRequired[str]
+    difficulty: NotRequired[str]
+    generator: NotRequired[str]
+
+
+class Mined(Pair):
+    """A pair with its scored candidates."""
+
+    candidates: list[Candidate]
+    positive_scores: list[float]
+    """Cosine of each positive to the query, in the order of `positives`."""
+    positive_rerank_scores: NotRequired[list[float]]
+
+
+FIELDS: Mapping[str, str] = {
+    "doc_id": "string",
+    "title": "string",
+    "text": "string",
+    "context": "string",
+    "source": "string",
+    "query_id": "string",
+    "query": "string",
+    "positives": "list<string>",
+    "recipe": "string",
+    "prompt_version": "string",
+    "task": "string",
+    "instruction": "string",
+    "language": "string",
+    "persona_id": "string",
+    "persona": "string",
+    "query_type": "string",
+    "difficulty": "string",
+    "generator": "string",
+    "positive_scores": "list<float>",
+    "positive_rerank_scores": "list<float>",
+    "candidates": "list<candidate>",
+}
+"""Field name -> type in words, in the order in which columns are written."""
+
+
+@cache
+def arrow_types() -> dict[str, Any]:
+    """Return the Arrow type that each word in FIELDS stands for."""
+    import pyarrow as pa
+
+    candidate = {
+        "doc_id": pa.string(),
+        "rank": pa.int32(),
+        "score": pa.float32(),
+        "source": pa.string(),
+        "rerank_score": pa.float32(),
+        "verdict": pa.string(),
+        "reason": pa.string(),
+    }
+    return {
+        "string": pa.string(),
+        "float": pa.float32(),
+        "int": pa.int64(),
+        "list<string>": pa.list_(pa.string()),
+        "list<float>": pa.list_(pa.float32()),
+        "list<candidate>": pa.list_(pa.struct(list(candidate.items()))),
+    }
+
+
+def full_text(passage: Mapping[str, Any]) -> str:
+    """Return title and text as models read them (BEIR: joined by a space)."""
+    title = passage.get("title") or ""
+    text: str = passage["text"]
+    return f"{title} {text}" if title else text
+
+
+def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row without empty fields, known fields first, the others in their own order."""
+    known = {name: row[name] for name in FIELDS if row.get(name) is not None}
+    others = {name: row[name] for name in row if name not in FIELDS and row[name] is not None}
+    return known | others
+
+
+def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the candidates that no rule has dropped, in rank order."""
+    return [hit for hit in row.get("candidates", ()) if hit.get("verdict") != "drop"]
+
+
+def missing(names: Iterable[str], row: Mapping[str, Any]) -> list[str]:
+    """Return those of names that the row lacks."""
+    return [name for name in names if row.get(name) is None]

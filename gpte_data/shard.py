@@ -1,0 +1,100 @@
+"""One shard of one stage: the piece of work that every engine runs, in the same way."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gpte_data import io, manifest
+from gpte_data.config import StageConfig
+from gpte_data.errors import TooManyFailures
+from gpte_data.files import atomic
+from gpte_data.stage import Context, Output, Rejected, Stage
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is handed: small, and fit to be sent to another process or machine."""
+
+    stage: str
+    cfg: StageConfig
+    source: Path
+    output: Path
+    name: str
+    identity: Mapping[str, Any]
+    limit: int | None = None
+    max_errors: int | None = None
+
+
+def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark:
+    """Read, work, write, mark; return the mark. A shard is whole and marked, or not there."""
+    from gpte_data.stages import load
+
+    stage = load(job.stage)
+    started = time.monotonic()
+    ctx = Context(journal=job.output / manifest.JOURNAL / f"{job.name}.jsonl", tell=tell)
+    output = output_of(stage, job.cfg)
+    path = job.output / f"{job.name}{output.suffix}"
+    rows = islice(io.read(job.source), job.limit)
+    with rejected_file(job.output, job.name, job.max_errors) as reject:
+        io.write(path, stage.run(rows, job.cfg, ctx, reject), output)
+    mark = manifest.Mark(
+        job.identity,
+        ctx.ledger,
+        manifest.describe(path),
+        time.monotonic() - started,
+        options_of(job.cfg),
+    )
+    manifest.write_mark(job.output, job.name, mark)
+    return mark
+
+
+def output_of(stage: Stage, cfg: StageConfig) -> Output:
+    """Return how a stage's rows are written."""
+    return stage.hooks.output(cfg) if stage.hooks.output else Output()
+
+
+def options_of(cfg: StageConfig) -> dict[str, Any]:
+    """Return the options that a mark keeps, fit to be given back with --config."""
+    return cfg.model_dump(mode="json", exclude_defaults=True)
+
+
+@contextlib.contextmanager
+def rejected_file(
+    folder: Path, name: str, max_errors: int | None
+) -> Iterator[Callable[[Rejected], None]]:
+    """Give a function that keeps rejected rows in `_rejected/NAME.jsonl`, written at the end.
+
+    It raises TooManyFailures as soon as more than max_errors rows have failed.
+    """
+    path = folder / manifest.REJECTED / f"{name}.jsonl"
+    failed = kept = 0
+    with contextlib.ExitStack() as stack:
+        target: Any = None
+
+        def reject(event: Rejected) -> None:
+            nonlocal failed, kept, target
+            if target is None:
+                target = stack.enter_context(atomic(path))
+            kept += 1
+            target.write(io.to_line(rejected_row(event)))
+            failed += event.failed
+            if max_errors is not None and failed > max_errors:
+                raise TooManyFailures(
+                    f"more than {max_errors} rows failed, the last one for: {event.reason}; "
+                    "what was answered is kept: mend the cause and run the same command again"
+                )
+
+        yield reject
+    if not kept:
+        path.unlink(missing_ok=True)
+
+
+def rejected_row(event: Rejected) -> dict[str, Any]:
+    """Return a rejected row as it is kept: what became of it, why, and the row itself."""
+    return {"rejected": "failed" if event.failed else "dropped", "reason": event.reason} | event.row

@@ -1,0 +1,53 @@
+"""A dataset of the Hugging Face hub, through `datasets`: hf:NAME[:CONFIG][@SPLIT].
+
+The split is `train` unless named (`hf:allenai/scifact:corpus@train`). A local folder works
+as NAME.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gpte_data.errors import BadInput
+from gpte_data.files import sha256_folder
+from gpte_data.sources import Columns
+from gpte_data.stage import Row
+
+
+def matches(source: str) -> bool:
+    """Tell whether this names a dataset of the hub."""
+    return source.startswith("hf:")
+
+
+def _parts(source: str) -> tuple[str, str | None, str]:
+    """Return name, config and split."""
+    name, _, split = source.removeprefix("hf:").partition("@")
+    name, _, config = name.partition(":")
+    return name, config or None, split or "train"
+
+
+def rows(source: str, columns: Columns) -> Iterator[Row]:
+    """Yield the documents of the split, streamed."""
+    from datasets import load_dataset
+
+    name, config, split = _parts(source)
+    try:
+        dataset = load_dataset(name, config, split=split, streaming=True)
+        for row in dataset:
+            yield columns.renamed({key: value for key, value in row.items() if value is not None})
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{source} can't be read through datasets: {reason}") from None
+
+
+def revision(source: str) -> str:
+    """Return what stands for the dataset's content: its files' hash, or the hub's commit."""
+    name, _, _ = _parts(source)
+    if Path(name).is_dir():
+        return sha256_folder(Path(name))
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().dataset_info(name).sha)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{source} can't be reached on the hub: {reason}") from None

@@ -1,0 +1,175 @@
+"""What a stage is: a generator from rows to rows, with what it reads, adds and is told.
+
+    @stage(SynthConfig, reads={"doc_id", "text"}, adds={"query_id", "query"}, version=1)
+    def synth(rows, cfg, ctx): ...
+
+The same object is a Python function (`synth(rows, llm="extractive")` yields rows), a command, a
+member of a pipe and what `run` spreads over shards. A generator yields rows, and between them:
+
+    Rejected(row, reason)                 a row ends here, dropped on purpose
+    Rejected(row, reason, failed=True)    a row ends here because something went wrong
+    Expanded(n)                           the row at hand became n rows more than one
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gpte_data.config import StageConfig
+from gpte_data.errors import BadInput
+from gpte_data.ledger import Ledger
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that ends here; `failed` tells an accident from a decision."""
+
+    row: Row
+    reason: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The row at hand became `by` more rows than one."""
+
+    by: int
+
+
+Event = Row | Rejected | Expanded
+
+
+def _silent(rows: int, tokens: int) -> None:
+    """Take a progress report and say nothing."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What a stage may use of the run around it; the defaults suit a plain function call."""
+
+    journal: Path | None = None
+    """Where answers that were paid for are kept, or None."""
+    tell: Callable[[int, int], None] = _silent
+    """Takes (rows, tokens) done since the last call."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """The books of this shard; a stage adds to `notes` only, the rest is counted for it."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What a stage tells its `finish` hook."""
+
+
+Scope = Literal["shard", "whole"]
+Function = Callable[[Iterable[Row], Any, Context], Iterator[Event]]
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a stage's rows are written: the shards' ending and, where fixed, their columns."""
+
+    suffix: Literal[".parquet", ".jsonl"] = ".parquet"
+    columns: Mapping[str, str] | None = None
+    """Name -> type in the words of `records.FIELDS`; None takes those fields and types."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a stage may do beside its generator; each is optional.
+
+    read     opens the stage's own input, where that is no dataset of rows (a folder of text files).
+    prepare  runs once before any shard, in the parent: checks that need all rows, shared files.
+             It gets a function that reads the whole input anew.
+    output   says how the rows are written.
+    also     returns another stage to run beside it, with its config and output folder.
+    finish   returns further files for the output folder, name -> text, once the books are closed.
+    """
+
+    read: Callable[[Any], Iterable[Row]] | None = None
+    prepare: Callable[[Any, Callable[[], Iterable[Row]]], None] | None = None
+    output: Callable[[Any], Output] | None = None
+    also: Callable[[Any], "tuple[Stage, StageConfig, str] | None"] | None = None
+    finish: Callable[[Any, Ledger, Mapping[str, Any]], Mapping[str, str]] | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage and its contract; call it on rows, or hand it to `run`."""
+
+    name: str
+    function: Function
+    config: type[StageConfig]
+    reads: frozenset[str]
+    adds: frozenset[str]
+    version: int
+    scope: Scope
+    hooks: Hooks
+
+    def __call__(
+        self,
+        rows: Iterable[Row] = (),
+        cfg: StageConfig | None = None,
+        on_reject: Callable[[Rejected], None] | None = None,
+        **options: Any,
+    ) -> Iterator[Row]:
+        """Yield the rows of `function`; options may be given by name instead of a config."""
+        cfg = cfg if cfg is not None else self.config.of(options)
+        return self.run(rows, cfg, Context(), on_reject)
+
+    def run(
+        self,
+        rows: Iterable[Row],
+        cfg: StageConfig,
+        ctx: Context,
+        on_reject: Callable[[Rejected], None] | None = None,
+    ) -> Iterator[Row]:
+        """Yield rows, book every event in ctx.ledger, and close the books at the end."""
+        counted = self._checked(rows, ctx)
+        for event in self.function(counted, cfg, ctx):
+            if isinstance(event, Expanded):
+                ctx.ledger.expanded += event.by
+            elif isinstance(event, Rejected):
+                (ctx.ledger.failed if event.failed else ctx.ledger.dropped)[event.reason] += 1
+                if on_reject is not None:
+                    on_reject(event)
+            else:
+                ctx.ledger.rows_out += 1
+                yield event
+        ctx.ledger.close()
+
+    def _checked(self, rows: Iterable[Row], ctx: Context) -> Iterator[Row]:
+        """Count rows as they are read and hold each to what the stage reads."""
+        for row in rows:
+            if not self.reads <= row.keys():
+                missing = ", ".join(sorted(self.reads - row.keys()))
+                found = ", ".join(sorted(row)) or "nothing"
+                raise BadInput(
+                    f"{self.name} reads {', '.join(sorted(self.reads))}, but row "
+                    f"{ctx.ledger.rows_in + 1} has no {missing} (found: {found}): "
+                    "give it the output of the stage before, or rename the columns"
+                )
+            ctx.ledger.rows_in += 1
+            yield row
+
+
+def stage(
+    config: type[StageConfig],
+    *,
+    reads: Iterable[str] = (),
+    adds: Iterable[str] = (),
+    version: int,
+    scope: Scope = "shard",
+    hooks: Hooks | None = None,
+) -> Callable[[Function], Stage]:
+    """Make a generator function a Stage; its name is the command's."""
+
+    def wrap(function: Function) -> Stage:
+        name = function.__name__.replace("_", "-")
+        made = Stage(
+            name, function, config, frozenset(reads), frozenset(adds), version, scope,
+            hooks or Hooks(),
+        )  # fmt: skip
+        object.__setattr__(made, "__doc__", function.__doc__)
+        return made
+
+    return wrap

@@ -1,0 +1,28 @@
+"""The stages, by name, each in a file of its own: a new one is a new file and a line here."""
+
+from importlib import import_module
+
+from gpte_data.errors import BadOption
+from gpte_data.stage import Stage
+
+STAGES = {
+    "ingest": "Read documents of many kinds into a corpus of passages.",
+    "synth": "Write queries for passages with a language model, or by extraction.",
+    "mine-negatives": "Rank the corpus for each query and judge which documents are negatives.",
+    "filter-negatives": "Score negatives with a reranker and drop those that may be positives.",
+    "emit": "Write training shards in a trainer's own format.",
+}
+"""Command name -> what it does; the module has the same name with underscores."""
+
+COMPANIONS = {"ingest-pairs": "Read a collection's own queries and judgements (ingest --pairs)."}
+"""Stages that another command runs."""
+
+
+def load(name: str) -> Stage:
+    """Return a stage by its name; only its module is imported."""
+    if name not in STAGES and name not in COMPANIONS:
+        raise BadOption(f"there is no stage {name!r}: take one of {', '.join(STAGES)}")
+    attribute = name.replace("-", "_")
+    stage = getattr(import_module(f"gpte_data.stages.{attribute}"), attribute)
+    assert isinstance(stage, Stage)
+    return stage

@@ -1,0 +1,145 @@
+"""Training shards: the texts are joined in, shuffled over all rows, in a trainer's own format.
+
+A query becomes an example with its `num_negatives` hardest negatives that no rule dropped. The
+shuffle is an order by hash(seed, query_id): it is the same for the same rows, whatever shards they
+came in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from gpte_data.card import data_card
+from gpte_data.config import Identity, StageConfig
+from gpte_data.corpus import corpus_identity, open_corpus
+from gpte_data.errors import BadInput
+from gpte_data.formats import FORMATS, Anchor, Document, format_module
+from gpte_data.ledger import Ledger
+from gpte_data.randomness import bits
+from gpte_data.records import kept
+from gpte_data.stage import Context, Event, Expanded, Hooks, Output, Rejected, Row, stage
+
+BLOCK = 4096
+"""Queries whose texts are looked up together."""
+
+
+class EmitConfig(StageConfig):
+    """For whom to write, and how much."""
+
+    corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
+        description="Corpus with the texts; may be given more than once."
+    )
+    format: str = Field(
+        "sentence-transformers", description=f"Whose format: {' or '.join(FORMATS)}."
+    )
+    num_negatives: int = Field(
+        5, ge=0, description="Negatives in each example; a query with fewer is dropped."
+    )
+    prompt: str = Field("", description="Instruction where a row has none, for formats with one.")
+    seed: int = Field(0, description="Seed of the shuffle.")
+    shard_rows: int = Field(8192, ge=1, description="Rows in a shard.")
+
+
+def _output(cfg: EmitConfig) -> Output:
+    written: Output = format_module(cfg.format).output(cfg.num_negatives)
+    return written
+
+
+def _prepare(cfg: EmitConfig, read: Callable[[], Iterable[Row]]) -> None:
+    """Find out before the first row whether the format and every document are there."""
+    format_module(cfg.format)
+    corpus = open_corpus(cfg.corpus)
+    for row in read():
+        for doc_id in _documents(row, cfg.num_negatives):
+            if doc_id not in corpus.position:
+                raise BadInput(
+                    f"row {row['query_id']!r} names {doc_id!r}, which is not in {corpus}: "
+                    "give the corpus that was mined"
+                )
+
+
+def _finish(cfg: EmitConfig, ledger: Ledger, facts: Mapping[str, Any]) -> Mapping[str, str]:
+    return {
+        "README.md": data_card(cfg.format, _output(cfg).suffix, cfg.num_negatives, ledger, facts)
+    }
+
+
+@stage(
+    EmitConfig,
+    reads={"query_id", "query", "positives"},
+    adds={"anchor", "positive"},
+    version=1,
+    scope="whole",
+    hooks=Hooks(prepare=_prepare, output=_output, finish=_finish),
+)
+def emit(rows: Iterable[Row], cfg: EmitConfig, ctx: Context) -> Iterator[Event]:
+    """Write each query with its texts; one with too few negatives is dropped."""
+    chosen: list[tuple[int, Row]] = []
+    for row in rows:
+        problem = _problem(row, cfg.num_negatives)
+        if problem:
+            yield Rejected(row, problem)
+        else:
+            chosen.append((bits(cfg.seed, row["query_id"], "shuffle"), _slim(row, cfg)))
+    chosen.sort(key=lambda item: (item[0], item[1]["query_id"]))
+    facts: dict[str, Counter[str]] = {
+        name: Counter() for name in ("recipe", "generator", "teacher")
+    }
+    for start in range(0, len(chosen), BLOCK):
+        block = [row for _, row in chosen[start : start + BLOCK]]
+        yield from _examples(block, cfg, ctx, facts)
+    ctx.facts.update({name: dict(counts.most_common()) for name, counts in facts.items()})
+
+
+def _problem(row: Row, negatives: int) -> str | None:
+    """Return why a row can't be an example, or None."""
+    if not row["query"] or not row["positives"]:
+        return "no query or no positive"
+    if len(kept(row)) < negatives:
+        return f"fewer than {negatives} negatives"
+    return None
+
+
+def _slim(row: Row, cfg: EmitConfig) -> Row:
+    """Return of a row only what is written, so that all rows fit in memory."""
+    return row | {"candidates": kept(row)[: cfg.num_negatives]}
+
+
+def _documents(row: Row, negatives: int) -> list[str]:
+    return [*row["positives"], *(hit["doc_id"] for hit in kept(row)[:negatives])]
+
+
+def _examples(
+    rows: list[Row], cfg: EmitConfig, ctx: Context, facts: dict[str, Counter[str]]
+) -> Iterator[Event]:
+    """Yield the examples of a block of rows."""
+    corpus = open_corpus(cfg.corpus)
+    texts = corpus.texts(doc for row in rows for doc in _documents(row, cfg.num_negatives))
+    write = format_module(cfg.format).examples
+    for row in rows:
+        made = list(write(_anchor(row, texts, cfg), cfg.num_negatives))
+        if len(made) > 1:
+            yield Expanded(len(made) - 1)
+        yield from made
+        ctx.tell(1, 0)
+        facts["recipe"][row.get("recipe", "own queries")] += 1
+        facts["generator"][row.get("generator", "none")] += 1
+        facts["teacher"].update({hit["source"] for hit in row["candidates"]})
+
+
+def _anchor(row: Row, texts: Mapping[str, str], cfg: EmitConfig) -> Anchor:
+    """Return the query with its documents; scores are the reranker's where it gave one to all."""
+    scores = row.get("positive_rerank_scores") or row.get("positive_scores")
+    name = "rerank_score" if "positive_rerank_scores" in row else "score"
+    return Anchor(
+        query=row["query"],
+        positives=[
+            Document(texts[doc_id], scores[i] if scores else 1.0)
+            for i, doc_id in enumerate(row["positives"])
+        ],
+        negatives=[Document(texts[hit["doc_id"]], hit[name]) for hit in row["candidates"]],
+        prompt=row.get("instruction") or cfg.prompt,
+    )

@@ -1,0 +1,204 @@
+"""Hard negatives: rank the corpus for each query, keep the best k with scores, judge each.
+
+The rule is NV-Retriever's TopK-PercPos (2407.15831 §4): a candidate that scores above
+`(1 - relative_margin)` of the positive is likely an unlabelled positive and is dropped. Nothing is
+deleted: every candidate stays in the row with its score, rank, verdict and reason. With several
+positives the lowest score counts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from gpte_data.backends import (
+    EMBEDDERS,
+    Embedder,
+    Options,
+    check,
+    embedder_identity,
+    label,
+    open_embedder,
+)  # fmt: skip
+from gpte_data.backends.flat_index import FlatIndex
+from gpte_data.config import Identity, Runtime, StageConfig
+from gpte_data.corpus import Corpus, corpus_identity, open_corpus
+from gpte_data.errors import BadInput
+from gpte_data.records import kept
+from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
+from gpte_data.vectors import Stack, VectorSpec, ensure_vectors, load_vectors
+
+QUERIES = 512
+"""Queries searched together."""
+SLACK = 8
+"""Hits fetched beyond those kept, so that rounding in the search can't change which are kept."""
+SAME = 0.99999
+"""Cosine from which two documents are taken for the same text."""
+
+
+class MineConfig(StageConfig):
+    """What to search, with what, and what counts as a negative."""
+
+    corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
+        description="Corpus to take negatives from; may be given more than once."
+    )
+    teacher: Annotated[str, Identity(embedder_identity)] = Field(
+        "st:all-MiniLM-L6-v2", description="st:MODEL, openai:MODEL (any server) or vllm:MODEL."
+    )
+    top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
+    num_negatives: Annotated[int, Runtime()] = Field(
+        5, ge=1, description="Negatives wanted for a query; those with fewer are counted."
+    )
+    relative_margin: float = Field(
+        0.05, ge=0, lt=1, description="Drop candidates above (1 - this) of the positive's score."
+    )
+    query_prompt: str = Field("", description="Put before each query when it is embedded.")
+    doc_prompt: str = Field("", description="Put before each document when it is embedded.")
+    missing_positives: Literal["error", "drop"] = Field(
+        "error", description="What to do with a positive that is not in the corpus."
+    )
+    base_url: Annotated[str, Runtime()] = Field(
+        "", description="Server for openai:MODEL; else OPENAI_BASE_URL."
+    )
+    concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
+
+    def vectors(self) -> VectorSpec:
+        """Return what decides the corpus' vectors."""
+        return VectorSpec(self.teacher, embedder_identity(self.teacher), self.doc_prompt)
+
+    def open_teacher(self) -> Embedder:
+        """Return the teacher, opened once."""
+        return open_embedder(self.teacher, self.options())
+
+    def options(self) -> Options:
+        """Return how the teacher is reached."""
+        return Options(base_url=self.base_url, concurrency=self.concurrency)
+
+
+def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> None:
+    """Check the positives of all rows, then make what vectors are missing."""
+    corpus = open_corpus(cfg.corpus)
+    if cfg.missing_positives == "error":
+        for row in read():
+            _known_positives(row, corpus, cfg)
+    check(cfg.teacher, EMBEDDERS, "teacher", cfg.options())
+    ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher)
+
+
+@stage(
+    MineConfig,
+    reads={"query_id", "query", "positives"},
+    adds={"candidates", "positive_scores"},
+    version=1,
+    hooks=Hooks(prepare=_prepare),
+)
+def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
+    """Give each pair its scored candidates."""
+    corpus = open_corpus(cfg.corpus)
+    ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher)
+    miner = _Miner(corpus, cfg)
+    source = iter(rows)
+    while block := list(islice(source, QUERIES)):
+        good = []
+        for row in block:
+            row = row | {"positives": _known_positives(row, corpus, cfg)}
+            problem = _problem(row)
+            if problem:
+                yield Rejected(row, problem)
+            else:
+                good.append(row)
+        for row in miner.mine(good, ctx):
+            if len(kept(row)) < cfg.num_negatives:
+                ctx.ledger.notes[f"queries with fewer than {cfg.num_negatives} negatives"] += 1
+            yield row
+        ctx.tell(len(block), 0)
+
+
+def _known_positives(row: Row, corpus: Corpus, cfg: MineConfig) -> list[str]:
+    """Return the positives that are in the corpus; raise BadInput for others, if they matter."""
+    positives: Any = row.get("positives", [])
+    if not isinstance(positives, list):
+        raise BadInput(
+            f"pair {row.get('query_id')!r} must hold a list of doc_ids as positives, "
+            f"found {positives!r}"
+        )
+    for doc_id in positives:
+        if doc_id not in corpus.position and cfg.missing_positives == "error":
+            raise BadInput(
+                f"pair {row['query_id']!r} has the positive {doc_id!r}, which is not in {corpus}: "
+                "give the corpus it belongs to, or --missing-positives drop"
+            )
+    return [doc_id for doc_id in dict.fromkeys(positives) if doc_id in corpus.position]
+
+
+def _problem(row: Row) -> str | None:
+    """Return why a pair can't be mined for, or None."""
+    if not isinstance(row["query"], str) or not row["query"].strip():
+        return "empty query"
+    return None if row["positives"] else "no positive in the corpus"
+
+
+class _Miner:
+    """Searches one corpus with one teacher."""
+
+    def __init__(self, corpus: Corpus, cfg: MineConfig) -> None:
+        self.corpus, self.cfg = corpus, cfg
+        self.vectors = Stack(load_vectors(corpus, cfg.vectors()))
+        self.index = FlatIndex(self.vectors.arrays)
+        self.source = label(cfg.teacher)
+
+    def mine(self, rows: list[Row], ctx: Context) -> Iterator[Row]:
+        """Yield each row with candidates and positive_scores."""
+        if not rows:
+            return
+        embedded = self.cfg.open_teacher().embed([r["query"] for r in rows], self.cfg.query_prompt)
+        if embedded.truncated:
+            ctx.ledger.notes["queries longer than the teacher takes, truncated"] += (
+                embedded.truncated
+            )
+        wanted = self.cfg.top_k + max(len(row["positives"]) for row in rows) + SLACK
+        k = min(wanted, len(self.corpus.doc_ids))
+        _, positions = self.index.search(embedded.vectors, k)
+        for row, query, hits in zip(rows, embedded.vectors, positions, strict=True):
+            yield row | self._judged(row["positives"], query, hits[hits >= 0])
+
+    def _judged(self, positives: list[str], query: Any, hits: Any) -> Row:
+        """Return the candidates, scored exactly and judged, and the positives' scores."""
+        own = np.array([self.corpus.position[doc_id] for doc_id in positives])
+        hits = hits[~np.isin(hits, own)]
+        own_vectors = self.vectors.take(own).astype(np.float64)
+        hit_vectors = self.vectors.take(hits).astype(np.float64)
+        positive_scores = (own_vectors @ query.astype(np.float64)).astype(np.float32)
+        scores = (hit_vectors @ query.astype(np.float64)).astype(np.float32)
+        nearness = (hit_vectors @ own_vectors.T).max(axis=1)
+        ids = [self.corpus.doc_ids[hit] for hit in hits]
+        order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[: self.cfg.top_k]
+        lowest = float(positive_scores.min())
+        ceiling = lowest - abs(lowest) * self.cfg.relative_margin
+        return {
+            "positive_scores": positive_scores.tolist(),
+            "candidates": [
+                self._candidate(ids[i], rank, float(scores[i]), float(nearness[i]), ceiling)
+                for rank, i in enumerate(order, 1)
+            ],
+        }
+
+    def _candidate(
+        self, doc_id: str, rank: int, score: float, nearness: float, ceiling: float
+    ) -> Row:
+        reason = ""
+        if nearness >= SAME:
+            reason = "same text as a positive"
+        elif not score <= ceiling:
+            reason = "too close to the positive's score"
+        return {
+            "doc_id": doc_id,
+            "rank": rank,
+            "score": score,
+            "source": self.source,
+            "verdict": "drop" if reason else "keep",
+            "reason": reason or "below the margin",
+        }
