@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
+STYLE: dict[str, Any] = {"box": SIMPLE_HEAD, "pad_edge": False, "padding": (0, 1, 0, 0)}
 
 
 def render(found: Mapping[str, Any]) -> None:
@@ -37,7 +38,7 @@ def render(found: Mapping[str, Any]) -> None:
 
 
 def _stages(datasets: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title="Rows by stage", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title="Rows by stage", title_justify="left", **STYLE)
     for name in ("output", "stage"):
         table.add_column(name, no_wrap=True)
     for name in ("in", "out", "dropped", "failed", "shards", "s"):
@@ -48,9 +49,12 @@ def _stages(datasets: Sequence[Mapping[str, Any]]) -> Table:
         dropped, failed = sum(ledger["dropped"].values()), sum(ledger["failed"].values())
         numbers = [dataset["rows"], dropped, failed, dataset["shards"]]
         table.add_row(
-            escape(Path(dataset["folder"]).name), dataset["stage"] or "-", f"{ledger['in']:,}{more}",
-            *(f"{n:,}" for n in numbers), f"{dataset['seconds']:.1f}",
-        )  # fmt: skip
+            escape(Path(dataset["folder"]).name),
+            dataset["stage"] or "-",
+            f"{ledger['in']:,}{more}",
+            *(f"{n:,}" for n in numbers),
+            f"{dataset['seconds']:.1f}",
+        )
     return table
 
 
@@ -87,7 +91,7 @@ def _reasons(dataset: Mapping[str, Any]) -> Table:
 
 
 def _scores(dataset: Mapping[str, Any]) -> Table:
-    table = Table(title="Scores", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title="Scores", title_justify="left", **STYLE)
     table.add_column("of, by", no_wrap=True)
     for name in ("count", "mean", "5 %", "50 %", "95 %"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -73,7 +73,7 @@ class MaxSim:
         return np.where(empty, present, content)
 
 
-BLOCK = 256
+BLOCK = 64
 """Documents whose token vectors are held at a time."""
 
 

@@ -21,8 +21,9 @@ def embed(
     """
     from gpte_data.backends import EMBEDDERS, Options, check, embedder_identity, open_embedder
     from gpte_data.corpus import open_corpus
+    from gpte_data.embedding import ensure_vectors
     from gpte_data.talk import say_ledger
-    from gpte_data.vectors import VectorSpec, ensure_vectors, vectors_path
+    from gpte_data.vectors import VectorSpec, vectors_path
 
     opened = open_corpus((corpus,))
     documents = len(opened.doc_ids)

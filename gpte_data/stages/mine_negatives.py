@@ -9,9 +9,8 @@ positives the lowest score counts.
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from gpte_data.backends import (
@@ -23,20 +22,18 @@ from gpte_data.backends import (
     label,
     open_embedder,
 )  # fmt: skip
-from gpte_data.backends.flat_index import FlatIndex
 from gpte_data.config import Identity, Runtime, StageConfig
 from gpte_data.corpus import Corpus, corpus_identity, open_corpus
 from gpte_data.errors import BadInput
 from gpte_data.records import kept
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
-from gpte_data.vectors import Stack, VectorSpec, ensure_vectors, load_vectors
+from gpte_data.vectors import VectorSpec
+
+if TYPE_CHECKING:
+    from gpte_data.mining import Miner
 
 QUERIES = 512
 """Queries searched together."""
-SLACK = 8
-"""Hits fetched beyond those kept, so that rounding in the search can't change which are kept."""
-SAME = 0.99999
-"""Cosine from which two documents are taken for the same text."""
 
 
 class MineConfig(StageConfig):
@@ -80,6 +77,8 @@ class MineConfig(StageConfig):
 
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> None:
     """Check the positives of all rows, then make what vectors are missing."""
+    from gpte_data.embedding import ensure_vectors
+
     corpus = open_corpus(cfg.corpus)
     if cfg.missing_positives == "error":
         for row in read():
@@ -98,8 +97,7 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> None:
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored candidates."""
     corpus = open_corpus(cfg.corpus)
-    ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher)
-    miner = _Miner(corpus, cfg)
+    miner = _miner(corpus, cfg)
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
         good = []
@@ -115,6 +113,23 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
                 ctx.ledger.notes[f"queries with fewer than {cfg.num_negatives} negatives"] += 1
             yield row
         ctx.tell(len(block), 0)
+
+
+def _miner(corpus: Corpus, cfg: MineConfig) -> "Miner":
+    """Return the miner over the corpus' vectors, made now if `prepare` did not run."""
+    from gpte_data.embedding import ensure_vectors, load_vectors
+    from gpte_data.mining import Miner
+
+    ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher)
+    return Miner(
+        corpus=corpus,
+        arrays=load_vectors(corpus, cfg.vectors()),
+        embedder=cfg.open_teacher(),
+        query_prompt=cfg.query_prompt,
+        source=label(cfg.teacher),
+        top_k=cfg.top_k,
+        relative_margin=cfg.relative_margin,
+    )
 
 
 def _known_positives(row: Row, corpus: Corpus, cfg: MineConfig) -> list[str]:
@@ -139,66 +154,3 @@ def _problem(row: Row) -> str | None:
     if not isinstance(row["query"], str) or not row["query"].strip():
         return "empty query"
     return None if row["positives"] else "no positive in the corpus"
-
-
-class _Miner:
-    """Searches one corpus with one teacher."""
-
-    def __init__(self, corpus: Corpus, cfg: MineConfig) -> None:
-        self.corpus, self.cfg = corpus, cfg
-        self.vectors = Stack(load_vectors(corpus, cfg.vectors()))
-        self.index = FlatIndex(self.vectors.arrays)
-        self.source = label(cfg.teacher)
-
-    def mine(self, rows: list[Row], ctx: Context) -> Iterator[Row]:
-        """Yield each row with candidates and positive_scores."""
-        if not rows:
-            return
-        embedded = self.cfg.open_teacher().embed([r["query"] for r in rows], self.cfg.query_prompt)
-        if embedded.truncated:
-            ctx.ledger.notes["queries longer than the teacher takes, truncated"] += (
-                embedded.truncated
-            )
-        wanted = self.cfg.top_k + max(len(row["positives"]) for row in rows) + SLACK
-        k = min(wanted, len(self.corpus.doc_ids))
-        _, positions = self.index.search(embedded.vectors, k)
-        for row, query, hits in zip(rows, embedded.vectors, positions, strict=True):
-            yield row | self._judged(row["positives"], query, hits[hits >= 0])
-
-    def _judged(self, positives: list[str], query: Any, hits: Any) -> Row:
-        """Return the candidates, scored exactly and judged, and the positives' scores."""
-        own = np.array([self.corpus.position[doc_id] for doc_id in positives])
-        hits = hits[~np.isin(hits, own)]
-        own_vectors = self.vectors.take(own).astype(np.float64)
-        hit_vectors = self.vectors.take(hits).astype(np.float64)
-        positive_scores = (own_vectors @ query.astype(np.float64)).astype(np.float32)
-        scores = (hit_vectors @ query.astype(np.float64)).astype(np.float32)
-        nearness = (hit_vectors @ own_vectors.T).max(axis=1)
-        ids = [self.corpus.doc_ids[hit] for hit in hits]
-        order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[: self.cfg.top_k]
-        lowest = float(positive_scores.min())
-        ceiling = lowest - abs(lowest) * self.cfg.relative_margin
-        return {
-            "positive_scores": positive_scores.tolist(),
-            "candidates": [
-                self._candidate(ids[i], rank, float(scores[i]), float(nearness[i]), ceiling)
-                for rank, i in enumerate(order, 1)
-            ],
-        }
-
-    def _candidate(
-        self, doc_id: str, rank: int, score: float, nearness: float, ceiling: float
-    ) -> Row:
-        reason = ""
-        if nearness >= SAME:
-            reason = "same text as a positive"
-        elif not score <= ceiling:
-            reason = "too close to the positive's score"
-        return {
-            "doc_id": doc_id,
-            "rank": rank,
-            "score": score,
-            "source": self.source,
-            "verdict": "drop" if reason else "keep",
-            "reason": reason or "below the margin",
-        }

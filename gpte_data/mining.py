@@ -1,0 +1,96 @@
+"""Mining for one block of queries: search, exact scores, and a verdict on every candidate.
+
+The search may round; what is stored does not depend on it: the scores of all hits are computed
+again in float64, and hits with equal scores stand in the order of their doc_ids.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gpte_data.backends import Embedder
+from gpte_data.backends.flat_index import FlatIndex
+from gpte_data.corpus import Corpus
+from gpte_data.embedding import Stack
+from gpte_data.stage import Context, Row
+
+SLACK = 8
+"""Hits fetched beyond those kept, so that rounding in the search can't change which are kept."""
+SAME = 0.99999
+"""Cosine from which two documents are taken for the same text."""
+
+
+@dataclass(frozen=True)
+class Miner:
+    """Searches one corpus with one teacher."""
+
+    corpus: Corpus
+    arrays: Sequence[Any]
+    """The corpus' vectors, an array for each shard."""
+    embedder: Embedder
+    query_prompt: str
+    source: str
+    """How candidates name the teacher."""
+    top_k: int
+    relative_margin: float
+
+    @cached_property
+    def vectors(self) -> Stack:
+        """The corpus' vectors by position."""
+        return Stack(self.arrays)
+
+    def mine(self, rows: list[Row], ctx: Context) -> Iterator[Row]:
+        """Yield each row with candidates and positive_scores."""
+        if not rows:
+            return
+        embedded = self.embedder.embed([r["query"] for r in rows], self.query_prompt)
+        if embedded.truncated:
+            ctx.ledger.notes["queries longer than the teacher takes, truncated"] += (
+                embedded.truncated
+            )
+        wanted = self.top_k + max(len(row["positives"]) for row in rows) + SLACK
+        k = min(wanted, len(self.corpus.doc_ids))
+        _, positions = FlatIndex(self.arrays).search(embedded.vectors, k)
+        for row, query, hits in zip(rows, embedded.vectors, positions, strict=True):
+            yield row | self._judged(row["positives"], query, hits[hits >= 0])
+
+    def _judged(self, positives: list[str], query: Any, hits: Any) -> Row:
+        """Return the candidates, scored exactly and judged, and the positives' scores."""
+        own = np.array([self.corpus.position[doc_id] for doc_id in positives])
+        hits = hits[~np.isin(hits, own)]
+        own_vectors = self.vectors.take(own).astype(np.float64)
+        hit_vectors = self.vectors.take(hits).astype(np.float64)
+        positive_scores = (own_vectors @ query.astype(np.float64)).astype(np.float32)
+        scores = (hit_vectors @ query.astype(np.float64)).astype(np.float32)
+        nearness = (hit_vectors @ own_vectors.T).max(axis=1)
+        ids = [self.corpus.doc_ids[hit] for hit in hits]
+        order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[: self.top_k]
+        lowest = float(positive_scores.min())
+        ceiling = lowest - abs(lowest) * self.relative_margin
+        return {
+            "positive_scores": positive_scores.tolist(),
+            "candidates": [
+                self._candidate(ids[i], rank, float(scores[i]), float(nearness[i]), ceiling)
+                for rank, i in enumerate(order, 1)
+            ],
+        }
+
+    def _candidate(
+        self, doc_id: str, rank: int, score: float, nearness: float, ceiling: float
+    ) -> Row:
+        reason = ""
+        if nearness >= SAME:
+            reason = "same text as a positive"
+        elif not score <= ceiling:
+            reason = "too close to the positive's score"
+        return {
+            "doc_id": doc_id,
+            "rank": rank,
+            "score": score,
+            "source": self.source,
+            "verdict": "drop" if reason else "keep",
+            "reason": reason or "below the margin",
+        }
