@@ -6,18 +6,18 @@ answers at once.
 
 import os
 import sys
-from collections.abc import Callable
-from inspect import Parameter, Signature
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import Signature
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any
 
 import typer
-from pydantic.fields import FieldInfo
 
 from gpte_data.commands import COMMANDS, load_command
-from gpte_data.config import StageConfig, read_config
+from gpte_data.config import read_config
 from gpte_data.errors import BadOption, GpteError
+from gpte_data.flags import COMMON, long_help, stage_parameters
 from gpte_data.stages import STAGES, load
 
 HELP = """Training data for text embedding models: documents in, training shards out.
@@ -36,21 +36,6 @@ stdout is data, stderr is talk; - is stdin or stdout, as JSON lines. Exit 0: don
 2: something to mend, said in one sentence.
 """
 
-COMMON: dict[str, tuple[Any, Any, str]] = {
-    "workers": (int, 1, "Processes that work on shards at the same time."),
-    "engine": (str, "local", "Where shards run: local or ray."),
-    "force": (bool, False, "Make the output again; answers in the journal are used, not bought."),
-    "limit": (int, None, "Read only so many rows."),
-    "max_errors": (int, None, "Stop when more rows than this have failed; no limit if not given."),
-    "rejected": (
-        Path,
-        None,
-        "Also write dropped and failed rows, with reasons, to this .jsonl file.",
-    ),
-    "config": (Path, None, "Take options from a .yaml, .toml or .json file; flags win over it."),
-}
-"""Options of every stage: type, default, help."""
-
 
 def app_for(argv: list[str]) -> typer.Typer:
     """Return the application with the named command whole and the others by their summaries."""
@@ -68,14 +53,24 @@ def app_for(argv: list[str]) -> typer.Typer:
     return app
 
 
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    """Print the version and end, if that was asked."""
+    if asked:
         from gpte_data import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+
+
+def _version(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def _stub() -> None:
@@ -88,88 +83,19 @@ def _command(name: str) -> Callable[..., None]:
 
 
 def stage_command(name: str) -> Callable[..., None]:
-    """Make the command of a stage from its config class."""
+    """Make the command of a stage: its function runs it, its signature is what Typer reads."""
     stage = load(name)
-    reads_itself = "source" in stage.config.model_fields
 
     def command(**given: Any) -> None:
-        _run_stage(name, {key: value for key, value in given.items() if value is not None})
+        with interruptible():
+            _run_stage(name, {key: value for key, value in given.items() if value is not None})
 
-    parameters = [
-        _argument(
-            "source", "Where the documents are." if not reads_itself else _help(stage.config)
-        ),
-        _output(),
-        *(_option(f, i) for f, i in stage.config.model_fields.items() if f != "source"),
-        *(_common(field, *spec) for field, spec in COMMON.items()),
-    ]
-    if not reads_itself:
-        parameters[0] = _argument("source", "A dataset: folder of shards, .parquet, .jsonl, or -.")
-    command.__doc__ = _long_help(stage.function.__doc__ or "", name)
+    parameters = stage_parameters(stage.config)
+    command.__doc__ = long_help(stage)
     command.__name__ = name.replace("-", "_")
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
-
-
-def _help(config: type[StageConfig]) -> str:
-    return config.model_fields["source"].description or ""
-
-
-def _long_help(doc: str, name: str) -> str:
-    """Return what the command does; the module's docstring says how and after whom."""
-    from importlib import import_module
-
-    module = import_module(f"gpte_data.stages.{name.replace('-', '_')}")
-    paragraphs = (module.__doc__ or doc).strip().split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
-def _argument(name: str, help_: str) -> Parameter:
-    return _parameter(name, str | None, typer.Argument(help=help_, show_default=False))
-
-
-def _output() -> Parameter:
-    option = typer.Option(
-        "-o", "--output", help="Folder to write, or - for JSON lines on stdout.", show_default=False
-    )
-    return _parameter("output", str | None, option)
-
-
-def _option(name: str, info: FieldInfo) -> Parameter:
-    """Return a config field as an option; not given is None, so that a config file can speak."""
-    shown = "  [required]" if info.is_required() else _shown(info.get_default())
-    option = typer.Option(_flag(name), help=(info.description or "") + shown, show_default=False)
-    return _parameter(name, _plain(info.annotation), option)
-
-
-def _common(name: str, type_: Any, default: Any, help_: str) -> Parameter:
-    option = typer.Option(_flag(name), help=help_ + _shown(default), show_default=False)
-    return _parameter(name, type_ | None, option)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _shown(default: Any) -> str:
-    """Return the default as the help shows it; nothing where it says nothing."""
-    return "" if default in (None, "", (), False) else f"  [default: {default}]"
-
-
-def _parameter(name: str, annotation: Any, info: Any) -> Parameter:
-    kind = Parameter.POSITIONAL_OR_KEYWORD
-    return Parameter(name, kind, default=None, annotation=Annotated[annotation, info])
-
-
-def _plain(annotation: Any) -> Any:
-    """Return the type that Typer parses: tuples become lists, choices strings, all optional."""
-    if get_origin(annotation) in (Union, UnionType):
-        annotation = next(a for a in get_args(annotation) if a is not type(None))
-    if get_origin(annotation) is tuple:
-        return list[get_args(annotation)[0]] | None  # type: ignore[misc]
-    plain = annotation if annotation in (int, float, bool, Path) else str
-    return plain | None
 
 
 def _run_stage(name: str, given: dict[str, Any]) -> None:
@@ -207,16 +133,20 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
         raise typer.Exit(1)
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End a command at Ctrl-C with one sentence and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what is done is kept; the same command goes on from there\n")
+        raise typer.Exit(130) from None
+
+
 def _merged(given: dict[str, Any]) -> dict[str, Any]:
     """Return the options of the config file with the flags over them."""
     path = given.pop("config", None)
-    options = (read_config(path) if path is not None else {}) | given
-    engine = options.get("engine", "local")
-    if engine not in ("local", "ray"):
-        raise BadOption(f"--engine takes local or ray, found {engine!r}")
-    if (options.get("workers") or 1) < 1 or options.get("limit", 1) < 1:
-        raise BadOption("--workers and --limit take a number of at least 1")
-    return options
+    return (read_config(path) if path is not None else {}) | given
 
 
 def _listed(value: Any) -> Any:
@@ -233,6 +163,3 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what is done is kept; the same command goes on from there\n")
-        sys.exit(130)

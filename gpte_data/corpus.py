@@ -4,11 +4,12 @@ Ids are held in memory; texts are read by shard when asked for, and the last few
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from gpte_data import io, manifest
 from gpte_data.errors import BadInput
+from gpte_data.files import Signature, signature
 from gpte_data.records import full_text
 from gpte_data.stage import Row
 
@@ -20,12 +21,12 @@ class Corpus:
 
     Raises:
         BadInput: A dataset is no corpus, is empty, or two documents have the same id.
-
     """
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         self.folders = folders
         self.shards = [path for folder in folders for path in io.shards(folder)]
+        self._texts = lru_cache(maxsize=SHARDS_IN_MEMORY)(_texts)
 
     @cached_property
     def doc_ids(self) -> list[str]:
@@ -67,7 +68,7 @@ class Corpus:
         found = {}
         for position in wanted:
             shard = bisect_right(self._starts, position) - 1
-            texts = _texts(self.shards[shard])
+            texts = self._texts(self.shards[shard])
             found[self.doc_ids[position]] = texts[position - self._starts[shard]]
         return found
 
@@ -85,15 +86,19 @@ def _column(path: Path) -> Iterator[str]:
         yield row["doc_id"]
 
 
-@lru_cache(maxsize=SHARDS_IN_MEMORY)
 def _texts(path: Path) -> list[str]:
     """Return title and text of each row of a shard."""
     return [full_text(row) for row in io.read(path, ("title", "text"))]
 
 
-@cache
 def open_corpus(folders: tuple[Path, ...]) -> Corpus:
-    """Return the corpus, opened once in a process."""
+    """Return the corpus, opened once in a process as long as its files stay as they are."""
+    files = tuple(path for folder in folders for path in io.shards(folder))
+    return _open(folders, signature(files))
+
+
+@lru_cache(maxsize=4)
+def _open(folders: tuple[Path, ...], files: Signature) -> Corpus:
     return Corpus(folders)
 
 

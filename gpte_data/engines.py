@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from gpte_data.errors import UserError
 from gpte_data.manifest import Mark
 from gpte_data.shard import Job, Tell, run_shard
 
@@ -35,14 +37,24 @@ def _run_pool(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[Mark]:
     listener = threading.Thread(target=_listen, args=(reports, tell), daemon=True)
     listener.start()
     threads = max(1, (os.cpu_count() or 1) // workers)
+    stop = context.Event()
     with _environment(OMP_NUM_THREADS=str(threads)):
-        pool = ProcessPoolExecutor(workers, context, _start_worker, (reports, os.getpid()))
+        pool = ProcessPoolExecutor(workers, context, _start_worker, (reports, os.getpid(), stop))
         try:
             yield from pool.map(_work, jobs)
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker process was killed, most likely for want of memory: the shards that are "
+                "done are kept; run the same command again with fewer --workers"
+            ) from None
+        except (KeyboardInterrupt, GeneratorExit):
+            stop.set()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
-            reports.put(None)
-            listener.join()
+        # Only here: a worker that was killed may have died with the lock of the reports.
+        reports.put(None)
+        listener.join()
 
 
 @contextlib.contextmanager
@@ -66,20 +78,20 @@ def _listen(reports: Any, tell: Tell) -> None:
 _report: Callable[[int, int], None]
 
 
-def _start_worker(reports: Any, parent: int) -> None:
+def _start_worker(reports: Any, parent: int, stop: Any) -> None:
     """Prepare a worker: its reports go to the parent, and it ends when the parent does."""
     global _report
     _report = Throttle(lambda rows, tokens: reports.put((rows, tokens)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent, stop), daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent, also where the kernel does not see to it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _end_with(parent: int, stop: Any) -> None:
+    """End this process soon after its parent, or when told to; its shard is begun anew."""
+    while os.getppid() == parent and not stop.wait(0.5):
+        pass
     os._exit(1)
 
 

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,15 @@ _TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-(\d+)\.tmp$")
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that appears under its name only when the block ends well."""
+    """Open a file for writing that appears under its name only when the block ends well.
+
+    What is no regular file (/dev/null, /dev/stderr, a named pipe) is written as it stands: putting
+    a file in its place would take it away from everybody else.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as target:
+            yield target
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{_HOST}-{os.getpid()}.tmp"
     try:
@@ -64,6 +72,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
+Signature = tuple[tuple[str, int, int], ...]
+
+
+def signature(paths: Iterable[Path]) -> Signature:
+    """Return name, size and time of each file: what changes when a file does."""
+    return tuple((str(p), (s := p.stat()).st_size, s.st_mtime_ns) for p in paths)
+
+
 def sha256_file(path: Path) -> str:
     """Return the hash of a file's content, in hexadecimal."""
     with path.open("rb") as file:
@@ -73,8 +89,17 @@ def sha256_file(path: Path) -> str:
 def sha256_folder(folder: Path) -> str:
     """Return one hash over names and contents of all files below a folder that are not hidden."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if path.is_file() and not any(part.startswith(".") for part in inner.parts):
-            digest.update(f"{inner.as_posix()}\0{sha256_file(path)}\n".encode())
+    for path in visible_files(folder):
+        inner = path.relative_to(folder).as_posix()
+        digest.update(f"{inner}\0{sha256_file(path)}\n".encode())
     return digest.hexdigest()
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return all files below a folder that are not hidden, in order."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )

@@ -24,7 +24,6 @@ def survey(folder: Path, examples: int = 3) -> dict[str, Any]:
 
     Raises:
         BadInput: There is no dataset in the folder.
-
     """
     if folder.is_file() or (folder / manifest.DONE).is_dir() or _has_shards(folder):
         return {"folder": str(folder), "datasets": [survey_dataset(folder, examples)]}

@@ -34,13 +34,19 @@ def shards(source: Path) -> list[Path]:
         raise BadInput(
             f"{source} does not exist: expected a folder of shards, a .parquet or a .jsonl file"
         )
-    found = sorted(path for path in source.iterdir() if _is_shard(path))
+    found = shard_files(source)
     if not found:
         raise BadInput(
             f"{source} holds no shards (00000.parquet, …): name the output folder of one stage, "
             "or make one with gpte-data ingest"
         )
     return found
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """Return the shard files of a folder in order, if there are any, if there is one."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if _is_shard(path))
 
 
 def _is_shard(path: Path) -> bool:
@@ -103,13 +109,35 @@ def _read_parquet(path: Path, columns: Iterable[str] | None) -> Iterator[Row]:
 
 def _without_none(row: Row) -> Row:
     """Drop empty fields, also those inside candidates."""
-    found = {name: value for name, value in row.items() if value is not None}
+    found = tidy(row)
     if "candidates" in found:
         found["candidates"] = [
             {name: value for name, value in hit.items() if value is not None}
             for hit in found["candidates"]
         ]
     return found
+
+
+def tidy(row: Mapping[str, Any]) -> Row:
+    """Return the row as `records.ordered` does, its unknown fields without what is empty inside.
+
+    Parquet has no `{}` (BEIR's `metadata` is one in every row) and fills what some objects lack
+    with null; without both, a row from JSONL is the one from Parquet.
+    """
+    found = ordered(row)
+    for name in [name for name in found if name not in FIELDS]:
+        found[name] = _pruned(found[name])
+        if found[name] is None:
+            del found[name]
+    return found
+
+
+def _pruned(value: Any) -> Any:
+    """Return a value without nulls and empty objects inside; None where nothing is left."""
+    if isinstance(value, dict):
+        inner = {name: _pruned(one) for name, one in value.items()}
+        return {name: one for name, one in inner.items() if one is not None} or None
+    return [_pruned(one) for one in value] if isinstance(value, list) else value
 
 
 @contextlib.contextmanager
@@ -137,12 +165,15 @@ def parse_lines(lines: Iterable[bytes], name: str) -> Iterator[Row]:
             ) from None
         if not isinstance(row, dict):
             raise BadInput(f"{name}, line {number} holds no JSON object: expected one a line")
-        yield ordered(row)
+        yield tidy(row)
 
 
 def to_line(row: Mapping[str, Any]) -> bytes:
-    """Return a row as one line of JSON."""
-    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    """Return a row as one line of JSON; raise BadInput for a value that JSON has not."""
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        raise BadInput(f"a row can't be written as JSON: {error}") from None
 
 
 def write(path: Path, rows: Iterable[Row], output: Output | None = None) -> None:
@@ -152,7 +183,7 @@ def write(path: Path, rows: Iterable[Row], output: Output | None = None) -> None
         if path.suffix == ".parquet":
             _write_parquet(target, rows, output.columns)
         else:
-            target.writelines(to_line(ordered(row)) for row in rows)
+            target.writelines(to_line(tidy(row)) for row in rows)
 
 
 def _write_parquet(
@@ -163,10 +194,10 @@ def _write_parquet(
 
     source = iter(rows)
     tables = []
-    while batch := list(islice(source, BATCH)):
+    while batch := [tidy(row) for row in islice(source, BATCH)]:
         tables.append(_table(batch, columns))
     try:
-        table = pa.concat_tables(tables or [_table([], columns)], promote_options="default")
+        table = pa.concat_tables(tables or [_table([], columns)], promote_options="permissive")
     except pa.ArrowException as error:
         raise BadInput(f"a column holds several types: {_first_line(error)}") from None
     pq.write_table(_in_order(table), target, compression="zstd", row_group_size=10_000)
@@ -184,7 +215,7 @@ def _table(rows: list[Row], columns: Mapping[str, str] | None) -> Any:
         type_ = arrow_types()[words[name]] if name in words else None
         try:
             arrays.append(pa.array(values, type=type_))
-        except (pa.ArrowException, TypeError) as error:
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             expected = words.get(name, "one type")
             raise BadInput(
                 f"column {name!r} must hold {expected} throughout: {_first_line(error)}"

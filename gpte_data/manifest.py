@@ -26,6 +26,7 @@ DONE = "_done"
 REJECTED = "_rejected"
 JOURNAL = "_journal"
 ALL = "_all"
+UNFINISHED = "_unfinished"
 Identity = Mapping[str, Any]
 
 
@@ -83,10 +84,36 @@ def read_mark(folder: Path, name: str) -> Mark | None:
         ) from None
 
 
+def names(folder: Path) -> list[str]:
+    """Return which shards of an output folder have a mark, `_all` included."""
+    return sorted(path.stem for path in (folder / DONE).glob("*.json"))
+
+
 def marks(folder: Path) -> dict[str, Mark]:
     """Return all marks of an output folder by shard name, `_all` included."""
-    names = sorted(path.stem for path in (folder / DONE).glob("*.json"))
-    return {name: mark for name in names if (mark := read_mark(folder, name)) is not None}
+    found = {name: read_mark(folder, name) for name in names(folder)}
+    return {name: mark for name, mark in found.items() if mark is not None}
+
+
+def begin(folder: Path) -> None:
+    """Note in an output folder that it is being written, so that nobody reads half of it."""
+    (folder / DONE).mkdir(parents=True, exist_ok=True)
+    (folder / DONE / UNFINISHED).touch()
+
+
+def finish(folder: Path) -> None:
+    """Take the note away."""
+    note = folder / DONE / UNFINISHED
+    if note.exists():  # on a read-only disk, deleting nothing is an error
+        note.unlink()
+
+
+def check_finished(source: Path) -> None:
+    """Raise BadInput for a dataset whose command is still running, or ended half-way."""
+    if (source / DONE / UNFINISHED).exists():
+        raise BadInput(
+            f"{source} is not finished: run the command that makes it again, it goes on from there"
+        )
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -114,6 +141,7 @@ def content(path: Path) -> str:
 def dataset_content(source: Path | str) -> str:
     """Return one hash over all shards of a dataset, in order."""
     digest = hashlib.sha256()
+    check_finished(Path(source))
     for path in shards(Path(source)):
         digest.update(f"{path.name}\0{content(path)}\n".encode())
     return digest.hexdigest()
@@ -124,8 +152,8 @@ def is_done(folder: Path, name: str, identity: Identity, *, force: bool) -> bool
 
     A shard with failed rows is not done: they are tried again.
     """
-    mark = read_mark(folder, name)
-    if mark is None or force:
+    mark = None if force else read_mark(folder, name)
+    if mark is None or not _is_there(folder, mark):
         return False
     if fingerprint(mark.identity) != fingerprint(identity):
         raise Changed(
@@ -133,8 +161,6 @@ def is_done(folder: Path, name: str, identity: Identity, *, force: bool) -> bool
             "give another -o folder, or --force to make it again"
         )
     path = folder / str(mark.output.get("name", ""))
-    if mark.output and not path.is_file():
-        return False
     if mark.output and content(path) != mark.output["sha256"]:
         raise Changed(
             f"{path} is not what was written there (it was edited since): "
@@ -143,8 +169,23 @@ def is_done(folder: Path, name: str, identity: Identity, *, force: bool) -> bool
     return not mark.ledger.failed
 
 
+def _is_there(folder: Path, mark: Mark) -> bool:
+    """Tell whether the file of a mark is there; the mark of a whole dataset has none."""
+    return not mark.output or (folder / str(mark.output.get("name", ""))).is_file()
+
+
+def is_complete(folder: Path) -> bool:
+    """Tell whether the shards of a whole dataset hold all the rows that `_all` counts."""
+    found = marks(folder)
+    whole = found.pop(ALL, None)
+    rows = sum(mark.ledger.rows_out for mark in found.values() if _is_there(folder, mark))
+    return whole is not None and rows == whole.ledger.rows_out
+
+
 def difference(old: Identity, new: Identity) -> str:
     """Name what differs between two identities: `temperature: 0.7 -> 0.2`."""
+    if old.get("stage") != new.get("stage"):
+        return f"stage: {_short(old.get('stage'))} -> {_short(new.get('stage'))}"
     before, after = _flat(old), _flat(new)
     changed = [
         f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}"
@@ -168,6 +209,8 @@ def _flat(identity: Identity, prefix: str = "") -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     """Return a value as it is shown in a message; hashes are cut to 12 digits."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_short, value)) + "]"
     text = "none" if value is None else str(value)
     is_hash = len(text) == 64 and all(c in "0123456789abcdef" for c in text)
     return text[:12] if is_hash else text

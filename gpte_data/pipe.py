@@ -4,6 +4,7 @@ Nothing is marked and nothing resumed here; the rows are those of a run into a f
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -11,12 +12,13 @@ from pathlib import Path
 
 from gpte_data import io
 from gpte_data.config import StageConfig
+from gpte_data.errors import BadInput
 from gpte_data.files import atomic
 from gpte_data.ledger import Ledger
+from gpte_data.manifest import check_finished
 from gpte_data.progress import Progress
-from gpte_data.records import ordered
-from gpte_data.run import RunOptions, as_file, with_input
-from gpte_data.shard import rejected_row
+from gpte_data.run import RunOptions, as_file, check_rows, disk_errors, with_input
+from gpte_data.shard import limited, rejected_row
 from gpte_data.stage import Context, Rejected, Row, Stage
 
 
@@ -24,18 +26,34 @@ def pipe(stage: Stage, cfg: StageConfig, source: str, options: RunOptions) -> Le
     """Run a stage from a dataset, or `-` for stdin, to stdout; return the books."""
     streams = source == "-" and stage.scope == "shard" and not _wants_corpus(stage, cfg)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(disk_errors("stdout"))
         path = None if streams else stack.enter_context(as_file(source))
         if path is not None:
             cfg = with_input(stage, cfg, source, path)
-        reject = stack.enter_context(_rejects(options.rejected))
+            check_finished(path)
+            check_rows(stage, path, _rows(stage, cfg, path))
+        reject = limited(stack.enter_context(_rejects(options.rejected)), options.max_errors)
         if stage.hooks.prepare is not None:
             stage.hooks.prepare(cfg, lambda: _rows(stage, cfg, path) if path is not None else ())
         ctx = Context(tell=stack.enter_context(Progress(stage.name, options.limit)).add)
         rows = islice(_rows(stage, cfg, path), options.limit)
+        stack.enter_context(_closed_pipe())
         for row in stage.run(rows, cfg, ctx, reject):
-            sys.stdout.buffer.write(io.to_line(ordered(row)))
+            sys.stdout.buffer.write(io.to_line(io.tidy(row)))
             sys.stdout.buffer.flush()
+    if not ctx.ledger.rows_in:
+        raise BadInput(f"{'stdin' if path is None else path} is empty: expected at least one row")
     return ctx.ledger
+
+
+@contextlib.contextmanager
+def _closed_pipe() -> Iterator[None]:
+    """End with 0 when the reader has left: it has what it wants. Typer would make it 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
 
 
 def _wants_corpus(stage: Stage, cfg: StageConfig) -> bool:

@@ -15,7 +15,6 @@ class Progress:
     Args:
         name: What is shown first, the stage's name.
         total: Rows in all, or None where that is not known.
-
     """
 
     def __init__(self, name: str, total: int | None) -> None:

@@ -64,8 +64,8 @@ class Prompt:
         return _FIELD.sub(value, text)
 
     def weights(self) -> dict[str, float]:
-        """Return the weight of each query type."""
-        return {name: float(kind.get("weight", 1)) for name, kind in self.types.items()}
+        """Return the weight of each query type, 1 where none is given."""
+        return {str(name): float(kind.get("weight", 1)) for name, kind in self.types.items()}
 
 
 def defused(text: str) -> str:
@@ -98,7 +98,7 @@ def load_prompt(name: str) -> Prompt:
     """Read a prompt; raise BadOption if it is not there, BadInput if it is not one."""
     path = prompt_path(name)
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadOption(f"prompt {path} can't be read: {error}") from None
     return parse_prompt(path.stem, content, str(path))
@@ -119,6 +119,9 @@ def parse_prompt(name: str, content: str, where: str) -> Prompt:
     sections = _sections(parts[2])
     if not isinstance(front, dict) or not {"version", "answer"} <= front.keys():
         raise BadInput(f"the front matter of prompt {where} must give version and answer")
+    _check_answer(front["answer"], where)
+    types = front.get("types") or {}
+    _check_types(types, where)
     if not sections.get("user"):
         raise BadInput(f"prompt {where} has no section '# user'")
     return Prompt(
@@ -127,9 +130,29 @@ def parse_prompt(name: str, content: str, where: str) -> Prompt:
         system=sections.get("system", ""),
         user=sections["user"],
         answer=front["answer"],
-        types=front.get("types") or {},
+        types=types,
         sha256=hashlib.sha256(content.encode()).hexdigest(),
     )
+
+
+def _check_answer(answer: Any, where: str) -> None:
+    """Raise BadInput unless this is the schema of an object."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("properties"), dict):
+        raise BadInput(
+            f"answer in prompt {where} must be the JSON schema of an object: "
+            "{type: object, properties: {…}, required: […]}"
+        )
+
+
+def _check_types(types: Any, where: str) -> None:
+    """Raise BadInput unless these are query types, at least one of them with a weight."""
+    if not isinstance(types, dict) or not all(isinstance(kind, dict) for kind in types.values()):
+        raise BadInput(f"types in prompt {where} must be like: {{question: {{weight: 2, say: …}}}}")
+    weights = [kind.get("weight", 1) for kind in types.values()]
+    if not all(isinstance(weight, int | float) and weight >= 0 for weight in weights):
+        raise BadInput(f"a weight in prompt {where} is not a number of at least 0: {weights}")
+    if types and not any(weights):
+        raise BadInput(f"no query type in prompt {where} has a weight above 0")
 
 
 def _sections(body: str) -> dict[str, str]:

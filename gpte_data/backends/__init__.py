@@ -136,28 +136,36 @@ def _module(kinds: Mapping[str, str], kind: str) -> ModuleType:
     return import_module(f"gpte_data.backends.{kinds[kind]}")
 
 
-@cache
 def open_llm(spec: str, options: Options) -> LLM:
     """Return the language model of a SPEC, opened once in a process."""
-    kind, model = parse_spec(spec, LLMS, "language model")
-    llm: LLM = _module(LLMS, kind).open_llm(model, options)
+    llm: LLM = _opened("open_llm", LLMS, "language model", spec, options)
     return llm
 
 
-@cache
 def open_embedder(spec: str, options: Options) -> Embedder:
     """Return the teacher of a SPEC, opened once in a process."""
-    kind, model = parse_spec(spec, EMBEDDERS, "teacher")
-    embedder: Embedder = _module(EMBEDDERS, kind).open_embedder(model, options)
+    embedder: Embedder = _opened("open_embedder", EMBEDDERS, "teacher", spec, options)
     return embedder
 
 
-@cache
 def open_reranker(spec: str, options: Options) -> Reranker:
     """Return the reranker of a SPEC, opened once in a process."""
-    kind, model = parse_spec(spec, RERANKERS, "reranker")
-    reranker: Reranker = _module(RERANKERS, kind).open_reranker(model, options)
+    reranker: Reranker = _opened("open_reranker", RERANKERS, "reranker", spec, options)
     return reranker
+
+
+def _opened(function: str, kinds: Mapping[str, str], what: str, spec: str, options: Options) -> Any:
+    """Open a model, or return it where it is open and its files have not changed."""
+    kind, model = parse_spec(spec, kinds, what)
+    identity = _identity(kinds, what, spec)
+    return _open(function, kinds[kind], model, options, tuple(identity.items()))
+
+
+@cache
+def _open(
+    function: str, module: str, model: str, options: Options, identity: tuple[tuple[str, str], ...]
+) -> Any:
+    return getattr(import_module(f"gpte_data.backends.{module}"), function)(model, options)
 
 
 def check(spec: str, kinds: Mapping[str, str], what: str, options: Options) -> None:
@@ -168,31 +176,25 @@ def check(spec: str, kinds: Mapping[str, str], what: str, options: Options) -> N
         module.check(model, options)
 
 
-@cache
-def _identity(kinds_of: str, spec: str) -> tuple[tuple[str, str], ...]:
-    kinds, what = {
-        "llm": (LLMS, "language model"),
-        "embedder": (EMBEDDERS, "teacher"),
-        "reranker": (RERANKERS, "reranker"),
-    }[kinds_of]
+def _identity(kinds: Mapping[str, str], what: str, spec: str) -> dict[str, str]:
     kind, model = parse_spec(spec, kinds, what)
     found: dict[str, str] = _module(kinds, kind).identity(model)
-    return (("kind", kind), *sorted(found.items()))
+    return {"kind": kind, **found}
 
 
 def llm_identity(spec: str) -> dict[str, str]:
     """Return what of a language model enters a fingerprint."""
-    return dict(_identity("llm", spec))
+    return _identity(LLMS, "language model", spec)
 
 
 def embedder_identity(spec: str) -> dict[str, str]:
     """Return what of a teacher enters a fingerprint."""
-    return dict(_identity("embedder", spec))
+    return _identity(EMBEDDERS, "teacher", spec)
 
 
 def reranker_identity(spec: str) -> dict[str, str]:
     """Return what of a reranker enters a fingerprint."""
-    return dict(_identity("reranker", spec))
+    return _identity(RERANKERS, "reranker", spec)
 
 
 def label(spec: str) -> str:

@@ -18,7 +18,6 @@ class FlatIndex:
 
     Args:
         arrays: Vectors (n_i, dimension) in float32; positions count through all of them.
-
     """
 
     def __init__(self, arrays: Sequence[Any]) -> None:

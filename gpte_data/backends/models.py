@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gpte_data.backends import MINILM
 from gpte_data.errors import BadOption
-from gpte_data.files import sha256_file, sha256_folder
+from gpte_data.files import Signature, sha256_file, sha256_folder, signature, visible_files
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors, as published under sentence-transformers/all-MiniLM-L6-v2."""
@@ -22,7 +22,6 @@ def model_path(model: str) -> str:
 
     Raises:
         BadOption: The model is given as a path, and nothing is there.
-
     """
     if Path(model).is_dir():
         return model
@@ -63,8 +62,15 @@ def _packaged_minilm() -> str | None:
     return str(folder)
 
 
-@cache
 def model_identity(model: str) -> dict[str, str]:
     """Return the hash of the model's files, or its name where they are not here."""
-    path = model_path(model)
-    return {"files": sha256_folder(Path(path))} if Path(path).is_dir() else {"model": path}
+    path = Path(model_path(model))
+    if not path.is_dir():
+        return {"model": str(path)}
+    return {"files": _hash(path, signature(visible_files(path)))}
+
+
+@cache
+def _hash(folder: Path, files: Signature) -> str:
+    """Return the hash of a folder, read once in a process as long as its files stay."""
+    return sha256_folder(folder)

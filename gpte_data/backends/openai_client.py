@@ -7,37 +7,38 @@ server closes them after 5 s and a request on a closing connection is lost.
 """
 
 import asyncio
+import contextlib
 import importlib.util
 import itertools
 import os
 import random
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gpte_data.backends import Options
+from gpte_data.backends.openai_errors import (
+    KEY,
+    URL,
+    Failure,
+    given_up,
+    is_lost,
+    mendable,
+    pause,
+    raise_if_refused,
+    refused,
+    unreachable,
+)
 from gpte_data.errors import EndpointError
 
 T = TypeVar("T")
 R = TypeVar("R")
-KEY = "OPENAI_API_KEY"
-URL = "OPENAI_BASE_URL"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A question that the server would not answer; the others go on."""
-
-    reason: str
-    too_long: bool = False
-
-
-class Unusable(Exception):
-    """An answer arrived whole but can't be used; it is asked for again."""
+HOPELESS = 100
+"""Questions in a row without an answer, at least twice what is in flight, that end the run."""
 
 
 class Caller:
@@ -45,7 +46,6 @@ class Caller:
 
     Args:
         options: base_url (default: OPENAI_BASE_URL), concurrency, timeout, retries.
-
     """
 
     def __init__(self, options: Options) -> None:
@@ -54,15 +54,20 @@ class Caller:
         self.openai = openai
         self.options = options
         self.url = options.base_url or os.environ.get(URL) or "https://api.openai.com/v1"
-        self.succeeded = 0.0
+        self.unanswered = 0
         self._random = random.Random()
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self.client = self._connect()
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="openai").start()
-        self.client = self._in_loop(self._connect()).result()
+        self._thread = threading.Thread(
+            target=_serve, args=(self._loop, self.client), daemon=True, name="openai"
+        )
+        self._thread.start()
+        self._finalizer = weakref.finalize(self, _stop, self._loop, self._thread)
 
-    async def _connect(self) -> Any:
+    def _connect(self) -> Any:
+        """Return the SDK's client; it opens connections when the first request is sent."""
         limits = _limits()
-        self._slots = asyncio.Semaphore(self.options.concurrency)
         http = self.openai.DefaultAioHttpClient(
             limits=limits(
                 max_connections=self.options.concurrency,
@@ -78,27 +83,37 @@ class Caller:
             http_client=http,
         )
 
+    def close(self) -> None:
+        """Close the connections and end the thread; done by itself when the program ends."""
+        self._finalizer()
+
     def _in_loop(self, work: Any) -> "Future[Any]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def check(self) -> None:
         """Raise EndpointError unless the server answers and takes the key."""
-        quick = self.client.with_options(timeout=min(10.0, self.options.timeout))
-
-        async def models() -> None:
-            await quick.models.list()
-
         for attempt in itertools.count(1):
-            try:
-                self._in_loop(models()).result()
+            error = self._in_loop(self._greet()).result()
+            if error is None:
                 return
-            except self.openai.NotFoundError:
-                return
-            except self.openai.OpenAIError as error:
-                self._raise_if_refused(error)
-                if attempt == 3:
-                    raise self._unreachable(error) from None
-                time.sleep(0.5 * attempt)
+            if attempt == 3:
+                raise unreachable(self.url, error)
+            time.sleep(0.5 * attempt)
+
+    async def _greet(self) -> Exception | None:
+        """Ask for the list of models; return what speaks against a server being there.
+
+        A server that has no such list (404, 405, …) is there.
+        """
+        seconds = min(10.0, self.options.timeout)
+        try:
+            async with asyncio.timeout(seconds):
+                await self.client.with_options(timeout=seconds).models.list()
+        except (self.openai.OpenAIError, TimeoutError, ValueError) as error:
+            raise_if_refused(self.url, error)
+            status = getattr(error, "status_code", 500)
+            return None if status < 500 and status != 429 else error
+        return None
 
     def map(
         self,
@@ -109,16 +124,18 @@ class Caller:
         """Yield what `ask(client, item)` returns for each item, in order.
 
         At most 2 × concurrency items are taken ahead of the one that is yielded. `done` is called
-        in the event loop's thread as soon as an answer is there.
+        in the event loop's thread as soon as an answer is there, and never after this iterator
+        has ended or was closed.
 
         Raises:
             EndpointError: The server is gone, or refuses the key or the model.
 
         """
         pending: deque[Future[R | Failure]] = deque()
+        running: set[asyncio.Task[Any]] = set()
         try:
             for item in items:
-                pending.append(self._in_loop(self._one(item, ask, done)))
+                pending.append(self._in_loop(self._tracked(item, ask, done, running)))
                 while pending and (
                     len(pending) >= 2 * self.options.concurrency or pending[0].done()
                 ):
@@ -126,95 +143,106 @@ class Caller:
             while pending:
                 yield pending.popleft().result()
         finally:
-            for future in pending:
-                future.cancel()
+            self._drop(pending, running)
 
-    async def _one(
+    def _drop(self, pending: Iterable["Future[Any]"], running: set["asyncio.Task[Any]"]) -> None:
+        """Cancel what nobody waits for any more, and wait until it has ended."""
+        for future in pending:
+            future.cancel()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            with contextlib.suppress(RuntimeError):  # the program is ending, the loop has closed
+                self._in_loop(_ended(running)).result()
+
+    async def _tracked(
         self,
         item: T,
         ask: Callable[[Any, T], Awaitable[R]],
         done: Callable[[T, R], None],
+        running: set["asyncio.Task[Any]"],
     ) -> R | Failure:
+        """Get an answer, and be found in `running` meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        try:
+            async with self._slots:
+                answer = await self._one(item, ask)
+            if not isinstance(answer, Failure):
+                done(item, answer)
+            return answer
+        finally:
+            running.discard(task)
+
+    async def _one(self, item: T, ask: Callable[[Any, T], Awaitable[R]]) -> R | Failure:
         """Ask until there is an answer, it is refused, or the tries are used up."""
-        async with self._slots:
-            started = time.monotonic()
-            for attempt in itertools.count():
-                try:
+        for attempt in itertools.count():
+            try:
+                async with asyncio.timeout(self.options.timeout):
                     answer = await ask(self.client, item)
-                except (self.openai.OpenAIError, Unusable, ValueError) as error:
-                    failure = self._refused(error)
-                    if failure is not None:
-                        return failure
-                    if attempt >= self.options.retries:
-                        return self._given_up(error, started)
-                    await asyncio.sleep(self._pause(error, attempt))
-                else:
-                    self.succeeded = time.monotonic()
-                    done(item, answer)
-                    return answer
+            except mendable() as error:
+                failure = refused(self.url, error)
+                if failure is None and attempt >= self.options.retries:
+                    failure = await self._given_up(error)
+                if failure is not None:
+                    return self._counted(failure)
+                await asyncio.sleep(self._pause(error, attempt))
+            else:
+                self.unanswered = 0
+                return answer
         raise AssertionError("unreachable")
 
     def _pause(self, error: Exception, attempt: int) -> float:
-        """Return how long to wait: as the server says, else doubling, with jitter."""
-        response = getattr(error, "response", None)
-        said = response.headers.get("retry-after", "") if response is not None else ""
-        try:
-            return min(float(said), 60.0) + self._random.random() * 0.1
-        except ValueError:
-            return min(0.5 * 2.0**attempt, 30.0) * (0.5 + self._random.random())
+        """Return how long to wait before another try."""
+        return pause(error, attempt, self._random)
 
-    def _refused(self, error: Exception) -> Failure | None:
-        """Return a Failure for what no second try will mend, None for what one may."""
-        self._raise_if_refused(error)
-        if not isinstance(error, self.openai.APIStatusError):
-            return None
-        status = error.status_code
-        if status in (408, 409, 429) or status >= 500:
-            return None
-        if status == 404:
-            raise EndpointError(f"{self.url} does not have it: {_message(error)}")
-        message = _message(error)
-        too_long = status in (400, 413, 422) and any(
-            word in message.lower()
-            for word in ("context length", "too long", "max_model_len", "maximum")
-        )
-        return Failure(
-            "longer than the model takes" if too_long else f"refused ({status})", too_long
-        )
+    async def _given_up(self, error: Exception) -> Failure:
+        """Return the last error as a Failure; raise if the server is gone."""
+        if is_lost(error) and await self._greet() is not None:
+            raise unreachable(self.url, error)
+        return given_up(error)
 
-    def _raise_if_refused(self, error: Exception) -> None:
-        if isinstance(error, self.openai.AuthenticationError | self.openai.PermissionDeniedError):
+    def _counted(self, failure: Failure) -> Failure:
+        """Return the failure; raise if nothing but failures came for too long."""
+        if failure.too_long:
+            return failure
+        self.unanswered += 1
+        if self.unanswered >= max(HOPELESS, 2 * self.options.concurrency):
             raise EndpointError(
-                f"{self.url} refuses the key (status {error.status_code}): set {KEY} to a valid one"
+                f"{self.url} answered none of the last {self.unanswered} requests, the last one "
+                f"with: {failure.reason}: mend that and run the same command again"
             )
+        return failure
 
-    def _given_up(self, error: Exception, started: float) -> Failure:
-        """Return the last error as a Failure; raise if nobody gets answers any more."""
-        lost = isinstance(error, self.openai.APIConnectionError)
-        if lost and self.succeeded < started:
-            raise self._unreachable(error)
-        status = getattr(error, "status_code", None)
-        if status:
-            return Failure(f"status {status}")
-        if isinstance(error, Unusable):
-            return Failure(str(error))
-        timeout = isinstance(error, self.openai.APITimeoutError)
-        return Failure("timeout" if timeout else "connection lost" if lost else "malformed reply")
 
-    def _unreachable(self, error: Exception) -> EndpointError:
-        return EndpointError(
-            f"{self.url} does not answer ({type(error).__name__}): "
-            f"start the server, or set --base-url or {URL}"
-        )
+def _serve(loop: asyncio.AbstractEventLoop, client: Any) -> None:
+    """Run the event loop until it is stopped, then leave nothing open behind."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        loop.run_until_complete(_ended(asyncio.all_tasks(loop), cancel=True))
+        loop.run_until_complete(client.close())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """End the thread of a Caller; it may itself be what drops the last reference to one."""
+    with contextlib.suppress(RuntimeError):  # closed already
+        loop.call_soon_threadsafe(loop.stop)
+    if threading.current_thread() is not thread:
+        thread.join()
+
+
+async def _ended(tasks: Iterable["asyncio.Task[Any]"], cancel: bool = False) -> None:
+    """Wait until the tasks have ended, whatever they end with."""
+    tasks = list(tasks)
+    for task in tasks if cancel else ():
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _limits() -> Any:
     """Return the class of connection limits of the HTTP library that the SDK uses."""
     name = "httpx2" if importlib.util.find_spec("httpx2") else "httpx"
     return importlib.import_module(name).Limits
-
-
-def _message(error: Any) -> str:
-    """Return the server's own words, on one line."""
-    body = error.body if isinstance(error.body, dict) else {}
-    return str(body.get("message") or error.message).replace("\n", " ")[:300]

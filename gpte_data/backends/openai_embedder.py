@@ -3,13 +3,17 @@
 A text longer than the model takes is cut until the server takes it, and counted.
 """
 
+import base64
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from gpte_data.backends import Embedded, Options
-from gpte_data.backends.openai_client import Caller, Failure
+from gpte_data.backends.openai_client import Caller
+from gpte_data.backends.openai_errors import Failure
+from gpte_data.backends.openai_fitting import fitted
 from gpte_data.errors import EndpointError
 
 BATCH = 32
@@ -22,7 +26,8 @@ def identity(model: str) -> dict[str, str]:
 
 def check(model: str, options: Options) -> None:
     """Raise EndpointError if the server can't be reached."""
-    Caller(options).check()
+    with closing(Caller(options)) as caller:
+        caller.check()
 
 
 def open_embedder(model: str, options: Options) -> "OpenAIEmbedder":
@@ -38,41 +43,56 @@ class OpenAIEmbedder:
         self.caller = Caller(options)
 
     def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
-        """Return unit vectors in the order of the texts."""
+        """Return unit vectors in the order of the texts.
+
+        Raises:
+            EndpointError: The server can't be reached, or gives no vectors.
+
+        """
+        if not texts:
+            return Embedded(np.zeros((0, 0), dtype=np.float32), 0)
         batches = [
             [prompt + text for text in texts[i : i + BATCH]] for i in range(0, len(texts), BATCH)
         ]
         blocks, truncated = [], 0
         for batch, answer in zip(batches, self.caller.map(batches, self._ask), strict=True):
             if isinstance(answer, Failure) and answer.too_long:
-                vectors, cut = self._one_by_one(batch)
+                answer, cut = fitted(self.caller, [[text] for text in batch], self._ask, _shorter)
                 truncated += cut
+                blocks += answer
             elif isinstance(answer, Failure):
                 raise EndpointError(f"{self.caller.url} gives no embeddings: {answer.reason}")
             else:
-                vectors = answer
-            blocks.append(vectors)
-        return Embedded(normalised(np.concatenate(blocks)), truncated)
+                blocks.append(answer)
+        return Embedded(normalised(_stacked(blocks)), truncated)
 
     async def _ask(self, client: Any, batch: list[str]) -> Any:
-        reply = await client.embeddings.create(model=self.model, input=batch)
-        if len(reply.data) != len(batch):
-            raise ValueError("fewer vectors than texts")
-        in_order = sorted(reply.data, key=lambda item: item.index)
-        return np.array([item.embedding for item in in_order], dtype=np.float32)
+        body = {"model": self.model, "input": batch, "encoding_format": "base64"}
+        reply = await client.post("/embeddings", cast_to=object, body=body)
+        in_order = sorted(reply["data"], key=lambda item: item["index"])
+        if [item["index"] for item in in_order] != list(range(len(batch))):
+            raise ValueError("not one vector for each text")
+        return np.stack([_vector(item["embedding"]) for item in in_order])
 
-    def _one_by_one(self, batch: list[str]) -> tuple[Any, int]:
-        """Embed each text alone, cutting those that are too long by a quarter at a time."""
-        vectors, truncated = [], 0
-        for text in batch:
-            piece = text
-            while isinstance(answer := next(self.caller.map([[piece]], self._ask)), Failure):
-                if not answer.too_long or len(piece) < 2:
-                    raise EndpointError(f"{self.caller.url} gives no embedding: {answer.reason}")
-                piece = piece[: len(piece) * 3 // 4]
-            truncated += piece is not text
-            vectors.append(answer)
-        return np.concatenate(vectors), truncated
+
+def _vector(embedding: str | list[float]) -> Any:
+    """Return a vector that came in base64, as it was asked for, or as a list of numbers."""
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding), dtype="<f4")
+    return np.array(embedding, dtype=np.float32)
+
+
+def _shorter(batch: list[str]) -> list[str] | None:
+    """Return a batch of one text without the text's last quarter, or None if nothing is left."""
+    (text,) = batch
+    return [text[: len(text) * 3 // 4]] if len(text) > 1 else None
+
+
+def _stacked(blocks: Sequence[Any]) -> Any:
+    """Return all vectors as one array; raise EndpointError if they differ in length."""
+    if len(sizes := {block.shape[-1] for block in blocks}) > 1:
+        raise EndpointError(f"the teacher gave vectors of several lengths: {sorted(sizes)}")
+    return np.concatenate(blocks)
 
 
 def normalised(vectors: Any) -> Any:

@@ -30,7 +30,7 @@ class STEmbedder:
         """Return unit vectors in the order of the texts."""
         vectors, truncated = np.zeros((0, 0), dtype=np.float32), 0
         for positions, out, cut in forward(self.model, [prompt + t for t in texts], self.tokens):
-            found = out["sentence_embedding"].float().cpu().numpy()
+            found = out["sentence_embedding"][: len(positions)].float().cpu().numpy()
             if not vectors.size:
                 vectors = np.zeros((len(texts), found.shape[1]), dtype=np.float32)
             vectors[positions] = found

@@ -6,23 +6,23 @@ from functools import cache
 from typing import Any
 
 from gpte_data.backends.batching import batches, collate, split
-from gpte_data.backends.models import model_path
+from gpte_data.backends.models import model_identity, model_path
 from gpte_data.errors import BadOption, MissingExtra
 
 
-@cache
 def load(model: str) -> Any:
     """Return the SentenceTransformer; raise BadOption if there is no such model."""
-    return _loaded("SentenceTransformer", model)
+    return _loaded("SentenceTransformer", model, *model_identity(model).values())
+
+
+def load_cross_encoder(model: str) -> Any:
+    """Return the CrossEncoder; raise BadOption if there is no such model."""
+    return _loaded("CrossEncoder", model, *model_identity(model).values())
 
 
 @cache
-def load_cross_encoder(model: str) -> Any:
-    """Return the CrossEncoder; raise BadOption if there is no such model."""
-    return _loaded("CrossEncoder", model)
-
-
-def _loaded(kind: str, model: str) -> Any:
+def _loaded(kind: str, model: str, identity: str) -> Any:
+    """Load a model, once in a process for each state of its files."""
     path = model_path(model)
     try:
         import sentence_transformers
@@ -48,19 +48,25 @@ def forward(
     Yields:
         (positions, features, truncated) for each batch: which texts it holds, the model's output
         with `sentence_embedding` and `token_embeddings`, and which of them were cut to fit.
-
     """
     import torch
 
-    tokenizer, longest = model.tokenizer, model.max_seq_length or 512
+    tokenizer, longest = model.tokenizer, longest_input(model)
     for start in range(0, len(texts), WINDOW):
         window = list(texts[start : start + WINDOW])
         encoded, cut = encode(tokenizer, window, longest)
-        for length, positions in batches([len(one["input_ids"]) for one in encoded], tokens):
+        lengths = [len(one["input_ids"]) for one in encoded]
+        for length, positions in batches(lengths, tokens, longest):
             features = collate(tokenizer, [encoded[i] for i in positions], length)
             with torch.inference_mode():
                 out = model({name: value.to(model.device) for name, value in features.items()})
             yield [start + i for i in positions], out, [cut[i] for i in positions]
+
+
+def longest_input(model: Any) -> int:
+    """Return how many tokens a model takes: its own limit, or else 512."""
+    limit = model.max_seq_length or model.tokenizer.model_max_length
+    return int(limit) if 0 < limit < 1_000_000 else 512
 
 
 WINDOW = 1024

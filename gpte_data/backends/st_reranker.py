@@ -12,7 +12,7 @@ import numpy as np
 from gpte_data.backends import Options
 from gpte_data.backends.batching import batches, collate, split
 from gpte_data.backends.models import model_identity
-from gpte_data.backends.st_model import WINDOW, load_cross_encoder
+from gpte_data.backends.st_model import WINDOW, load_cross_encoder, longest_input
 from gpte_data.errors import BadOption
 
 
@@ -35,6 +35,7 @@ class STReranker:
     def __init__(self, model: str, options: Options) -> None:
         self.model = load_cross_encoder(model)
         self.tokens = options.batch_tokens
+        self.longest = longest_input(self.model)
         if self.model.num_labels != 1:
             raise BadOption(
                 f"st:{model} gives {self.model.num_labels} scores a pair: "
@@ -48,18 +49,25 @@ class STReranker:
         scores = np.zeros(len(pairs), dtype=np.float32)
         for start in range(0, len(pairs), WINDOW):
             encoded = self._encode(pairs[start : start + WINDOW])
-            for length, positions in batches([len(e["input_ids"]) for e in encoded], self.tokens):
+            lengths = [len(one["input_ids"]) for one in encoded]
+            for length, positions in batches(lengths, self.tokens, self.longest):
                 features = collate(self.model.tokenizer, [encoded[i] for i in positions], length)
                 on_device = {name: value.to(self.model.device) for name, value in features.items()}
                 with torch.inference_mode():
-                    logits = self.model.model(**on_device).logits[:, 0]
-                scores[[start + i for i in positions]] = torch.sigmoid(logits.float()).cpu().numpy()
+                    logits = self.model.model(**on_device).logits[: len(positions), 0]
+                scores[[start + i for i in positions]] = _sigmoid(logits.double().cpu().numpy())
                 tell(len(positions))
         return scores
 
     def _encode(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
         queries, documents = map(list, zip(*pairs, strict=True))
-        longest = self.model.max_length or 512
         return split(
-            self.model.tokenizer(queries, documents, truncation="longest_first", max_length=longest)
+            self.model.tokenizer(
+                queries, documents, truncation="longest_first", max_length=self.longest
+            )
         )
+
+
+def _sigmoid(logits: Any) -> Any:
+    """Return probabilities; in float64, so that how numbers are grouped does not show."""
+    return 1 / (1 + np.exp(-logits))

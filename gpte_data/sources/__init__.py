@@ -16,7 +16,8 @@ from gpte_data.errors import BadInput
 from gpte_data.files import sha256_file, sha256_folder
 from gpte_data.stage import Row
 
-SOURCES = ("hub", "beir", "text_folder", "table", "jsonl")
+SOURCES = ("hub", "beir", "table", "jsonl", "text_folder")
+"""Text files come last: a folder of data mostly has a README.md or LICENSE.txt beside it."""
 BROKEN = "_broken"
 
 DOC_ID = ("doc_id", "_id", "id", "docid", "document_id")
@@ -33,22 +34,43 @@ class Columns:
     text: str = ""
 
     def renamed(self, row: Mapping[str, object]) -> Row:
-        """Return the record with its columns under our names, the others as they are."""
+        """Return the record with its columns under our names, the others as they are.
+
+        A column that was not chosen gives way where it has one of our names.
+        """
         names = {
             "doc_id": _pick(row, self.doc_id, DOC_ID),
             "title": _pick(row, self.title, TITLE),
             "text": _pick(row, self.text, TEXT),
         }
-        taken = {name for name in names.values() if name}
+        taken = {name for name in names.values() if name} | names.keys()
         found = {ours: row[theirs] for ours, theirs in names.items() if theirs}
         return found | {name: value for name, value in row.items() if name not in taken}
 
 
 def _pick(row: Mapping[str, object], named: str, usual: tuple[str, ...]) -> str | None:
-    """Return the column to take, or None."""
+    """Return the column to take, or None; usual names are found in capitals too."""
     if named:
         return named if named in row else None
-    return next((name for name in usual if name in row), None)
+    for name in usual:
+        if name in row:
+            return name
+    lower = {str(name).strip().lower(): name for name in row}
+    return next((lower[name] for name in usual if name in lower), None)
+
+
+def files(source: str, endings: tuple[str, ...]) -> list[Path]:
+    """Return the source if it is a file with one of the endings, or such files in a folder."""
+    path = Path(source)
+    if not path.is_dir():
+        return [path] if source.lower().endswith(endings) else []
+    return sorted(
+        file
+        for file in path.iterdir()
+        if file.name.lower().endswith(endings)
+        and not file.name.startswith((".", "_"))
+        and file.is_file()
+    )
 
 
 def _module(source: str) -> ModuleType:
@@ -61,7 +83,7 @@ def _module(source: str) -> ModuleType:
             return module
     raise BadInput(
         f"{source} is of no kind that can be read: expected a BEIR folder, .jsonl (.gz, .zst), "
-        ".parquet, .csv, .tsv, a folder of .txt or .md, or hf:NAME"
+        ".parquet, .csv, .tsv, a folder of .parquet, .jsonl, .txt or .md files, or hf:NAME"
     )
 
 

@@ -35,10 +35,10 @@ def pairs(source: str, split: str) -> Iterator[Row]:
     A query without any has empty positives; judgements of a query that is not there come as rows
     without `query`. A judgement of 0 is no positive.
     """
-    relevant = _relevant(Path(source), split)
     queries = _find(Path(source), "queries.jsonl")
     if queries is None:
         raise BadInput(f"{source} has no queries.jsonl: --pairs needs a folder in BEIR's layout")
+    relevant = _relevant(Path(source), split)
     for row in records(queries):
         if BROKEN in row:
             yield row

@@ -19,9 +19,11 @@ def matches(source: str) -> bool:
 
 
 def _parts(source: str) -> tuple[str, str | None, str]:
-    """Return name, config and split."""
+    """Return name, config and split; raise BadInput if no dataset is named."""
     name, _, split = source.removeprefix("hf:").partition("@")
     name, _, config = name.partition(":")
+    if not name:
+        raise BadInput(f"{source} can't be read: expected hf:NAME, hf:NAME:CONFIG or hf:NAME@SPLIT")
     return name, config or None, split or "train"
 
 
@@ -34,9 +36,8 @@ def rows(source: str, columns: Columns) -> Iterator[Row]:
         dataset = load_dataset(name, config, split=split, streaming=True)
         for row in dataset:
             yield columns.renamed({key: value for key, value in row.items() if value is not None})
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(f"{source} can't be read through datasets: {reason}") from None
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise BadInput(f"{source} can't be read through datasets: {_words(error)}") from None
 
 
 def revision(source: str) -> str:
@@ -49,5 +50,9 @@ def revision(source: str) -> str:
     try:
         return str(HfApi().dataset_info(name).sha)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInput(f"{source} can't be reached on the hub: {reason}") from None
+        raise BadInput(f"{source} can't be reached on the hub: {_words(error)}") from None
+
+
+def _words(error: Exception) -> str:
+    """Return the first line of what another library says, or its error's name."""
+    return next((line for line in str(error).splitlines() if line), type(error).__name__)

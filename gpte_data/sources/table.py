@@ -1,14 +1,14 @@
-"""Tables: Parquet, CSV and TSV, one document a row; a folder of such files is read in order."""
+"""Tables, one document a row: Parquet, CSV and TSV; a folder of Parquet files is read in order."""
 
 import csv
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from gpte_data.errors import BadInput
 from gpte_data.io import BATCH, open_lines, parquet_file
-from gpte_data.sources import BROKEN, Columns
+from gpte_data.sources import BROKEN, Columns, files
 from gpte_data.stage import Row
 
 ENDINGS = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
@@ -16,25 +16,30 @@ ENDINGS = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.z
 
 def matches(source: str) -> bool:
     """Tell whether this is a table, or a folder with Parquet files in it."""
-    path = Path(source)
-    if path.is_dir():
-        return any(path.glob("*.parquet"))
-    return source.endswith(ENDINGS)
+    return bool(_files(source))
+
+
+def _files(source: str) -> list[Path]:
+    return files(source, (".parquet",) if Path(source).is_dir() else ENDINGS)
 
 
 def rows(source: str, columns: Columns) -> Iterator[Row]:
     """Yield the documents of the table."""
-    path = Path(source)
-    for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
-        records = _parquet(file) if file.suffix == ".parquet" else _delimited(file)
+    for file in _files(source):
+        records = _parquet(file) if file.suffix.lower() == ".parquet" else _delimited(file)
         for row in records:
             yield row if BROKEN in row else columns.renamed(row)
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    for batch in parquet_file(path).iter_batches(batch_size=BATCH):
-        for row in batch.to_pylist():
-            yield {name: value for name, value in row.items() if value is not None}
+    import pyarrow as pa
+
+    try:
+        for batch in parquet_file(path).iter_batches(batch_size=BATCH):
+            for row in batch.to_pylist():
+                yield {name: value for name, value in row.items() if value is not None}
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path} is damaged: {str(error).partition(chr(10))[0]}") from None
 
 
 def _delimited(path: Path) -> Iterator[Row]:
@@ -48,28 +53,46 @@ def _delimited(path: Path) -> Iterator[Row]:
             errors="surrogateescape",
             newline="",
         )
-        reader = csv.reader(text, delimiter=delimiter)
-        header = next(reader, None)
-        if not header:
-            raise BadInput(f"{path} is empty: expected a header line with the columns' names")
-        yield from _records(reader, header)
+        yield from _records(_Lines(text), delimiter, path)
 
 
-def _records(reader: Iterable[list[str]], header: list[str]) -> Iterator[Row]:
+class _Lines:
+    """The lines of a text, and whether all were read."""
+
+    def __init__(self, text: io.TextIOBase) -> None:
+        self.text = text
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.text
+        self.ended = True
+
+
+def _records(lines: _Lines, delimiter: str, path: Path) -> Iterator[Row]:
     """Yield a dict for each row; one that does not fit the header is broken."""
-    rows = iter(reader)
-    number = 1
+    reader = csv.reader(lines, delimiter=delimiter)
+    header = [name.strip() for name in next(reader, [])]
+    if not header:
+        raise BadInput(f"{path} is empty: expected a header line with the columns' names")
     while True:
-        number += 1
+        number = reader.line_num + 1
         try:
-            values = next(rows)
+            values = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             yield {BROKEN: f"the row is not CSV ({error})", "line": number}
             continue
-        if values:
+        if lines.ended:  # the reader looked for the end of this row and met that of the file
+            yield _unclosed(values, number)
+        elif values:
             yield _record(values, header, number)
+
+
+def _unclosed(values: list[str], number: int) -> Row:
+    """Return a row for all that follows a quotation mark without its fellow."""
+    raw = "\t".join(values)[:500].encode(errors="surrogateescape").decode(errors="replace")
+    return {BROKEN: "a quotation mark is not closed before the end", "line": number, "raw": raw}
 
 
 def _record(values: list[str], header: list[str], number: int) -> Row:

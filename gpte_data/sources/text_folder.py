@@ -1,5 +1,6 @@
 """A folder of .txt and .md files, at any depth: one document a file, its id the path inside."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,13 @@ from gpte_data.sources import BROKEN, Columns
 from gpte_data.stage import Row
 
 ENDINGS = (".txt", ".md")
-_HEADING = re.compile(r"\A\s*#\s+(.+?)\s*#*\s*$", re.MULTILINE)
+_HEADING = re.compile(r"\A\s*#[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
 
 
 def matches(source: str) -> bool:
     """Tell whether this is a text file, or a folder with text files in it."""
     path = Path(source)
-    return bool(_files(path)) if path.is_dir() else path.suffix in ENDINGS
+    return bool(_files(path)) if path.is_dir() else path.suffix.lower() in ENDINGS
 
 
 def _files(folder: Path) -> list[Path]:
@@ -22,7 +23,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in ENDINGS
+        if path.suffix.lower() in ENDINGS
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -38,14 +39,15 @@ def rows(source: str, columns: Columns) -> Iterator[Row]:
         yield _document(file, file.relative_to(path).as_posix())
 
 
-def _document(path: Path, doc_id: str) -> Row:
+def _document(path: Path, name: str) -> Row:
+    doc_id = os.fsencode(name).decode(errors="replace")
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raw = content[:500].decode(errors="replace")
         return {BROKEN: "the file is not UTF-8", "doc_id": doc_id, "raw": raw}
-    heading = _HEADING.match(text) if path.suffix == ".md" else None
+    heading = _HEADING.match(text) if path.suffix.lower() == ".md" else None
     if heading is None:
         return {"doc_id": doc_id, "text": text}
     return {"doc_id": doc_id, "title": heading[1], "text": text[heading.end() :]}

@@ -5,6 +5,7 @@ were used (mixing types beats any single one: CADET, 2505.19274). The requests f
 differ in their tail alone, so a server that caches prefixes reads the passage once.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from gpte_data.backends import (
 from gpte_data.backends.journal import Journal, complete
 from gpte_data.config import Identity, Runtime, StageConfig
 from gpte_data.corpus import corpus_identity
+from gpte_data.errors import BadInput
 from gpte_data.prompts import Prompt, defused, load_prompt, prompt_identity
 from gpte_data.randomness import bits, weighted_order
 from gpte_data.records import full_text
@@ -73,8 +75,11 @@ class SynthConfig(StageConfig):
 
 
 def _prepare(cfg: SynthConfig, read: Callable[[], Iterable[Row]]) -> None:
-    """Find out before the first row whether prompt and model are there."""
-    load_prompt(cfg.recipe)
+    """Find out before the first row whether prompt and model are there, and go together."""
+    prompt = load_prompt(cfg.recipe)
+    if "query" not in prompt.answer["properties"]:
+        raise BadInput(f"recipe {cfg.recipe} can't write queries: its answer has no field 'query'")
+    _request({"doc_id": "", "text": ""}, 0, "", prompt, cfg)
     check(cfg.llm, LLMS, "language model", cfg.options())
 
 
@@ -90,7 +95,7 @@ def synth(rows: Iterable[Row], cfg: SynthConfig, ctx: Context) -> Iterator[Event
     prompt = load_prompt(cfg.recipe)
     llm = open_llm(cfg.llm, cfg.options())
     weights = dict(llm.query_types or prompt.weights() or {"query": 1.0})
-    asked: list[tuple[Row, int, str]] = []
+    asked: deque[tuple[Row, int, str]] = deque()
     journal = Journal(ctx.journal)
 
     def requests() -> Iterator[Request]:
@@ -102,7 +107,7 @@ def synth(rows: Iterable[Row], cfg: SynthConfig, ctx: Context) -> Iterator[Event
     try:
         seen: set[str] = set()
         for completion in complete(llm, requests(), journal):
-            row, number, kind = asked.pop(0)
+            row, number, kind = asked.popleft()
             if number == 0:
                 seen = set()
                 yield Expanded(cfg.per_passage - 1)
@@ -127,7 +132,7 @@ def _request(row: Row, number: int, kind: str, prompt: Prompt, cfg: SynthConfig)
         "text": defused(row["text"]),
         "passage": defused(full_text(row)),
         "context": defused(row.get("context", "")),
-        "language": cfg.language or row.get("language") or "the language of the passage",
+        "language": _language(row, cfg) or "the language of the passage",
         "query_type": kind,
         "say": str(prompt.types.get(kind, {}).get("say", "a query")),
         "number": str(number + 1),
@@ -138,6 +143,12 @@ def _request(row: Row, number: int, kind: str, prompt: Prompt, cfg: SynthConfig)
         "seed": bits(cfg.seed, row["doc_id"], prompt.name, number) % 2**31,
     }
     return Request(label(cfg.llm), prompt.messages(values), prompt.answer, sampling, values)
+
+
+def _language(row: Row, cfg: SynthConfig) -> str | None:
+    """Return the language that the query is to have, on one line: a row's own is not ours."""
+    named = cfg.language or row.get("language")
+    return " ".join(str(named).split())[:40] if named else None
 
 
 def _tell(ctx: Context, completion: Completion, last: bool) -> None:
@@ -156,7 +167,8 @@ def _pair(
     """Return the pair, or why there is none."""
     query_id = f"{row['doc_id']}#{prompt.name}-{number}"
     if completion.answer is None:
-        return Rejected({"query_id": query_id, "doc_id": row["doc_id"]}, completion.error, True)
+        unanswered = {"query_id": query_id, "doc_id": row["doc_id"], "query_type": kind}
+        return Rejected(unanswered, completion.error, failed=True)
     query = " ".join(str(completion.answer.get("query", "")).split())
     pair = {
         "query_id": query_id,
@@ -164,8 +176,8 @@ def _pair(
         "positives": [row["doc_id"]],
         "recipe": prompt.name,
         "prompt_version": prompt.version,
-        "language": cfg.language or row.get("language"),
-        "query_type": kind,
+        "language": _language(row, cfg),
+        "query_type": str(completion.answer.get("query_type", kind)),
         "generator": label(cfg.llm),
     }
     problem = _problem(query, row, seen)

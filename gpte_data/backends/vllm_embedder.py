@@ -1,0 +1,63 @@
+"""`vllm:MODEL`: a teacher run by vLLM in this process."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpte_data.backends import Embedded, Options
+from gpte_data.backends.models import model_identity
+from gpte_data.backends.vllm_engine import CUT_TO_FIT, check, pooling_engine
+from gpte_data.errors import BadOption
+
+__all__ = ["VLLMEmbedder", "check", "identity", "open_embedder"]
+
+WINDOW = 1024
+"""Texts given to the engine together; their vectors are lists of floats for that long."""
+
+
+def identity(model: str) -> dict[str, str]:
+    """Return the hash of the model's files."""
+    return model_identity(model)
+
+
+def open_embedder(model: str, options: Options) -> "VLLMEmbedder":
+    """Return the teacher; it is loaded at the first text."""
+    return VLLMEmbedder(model)
+
+
+class VLLMEmbedder:
+    """Embeds texts with the model's own pooling; long texts are cut to what it takes."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
+        """Return unit vectors in the order of the texts; raise BadOption if the model has none."""
+        if not texts:
+            return Embedded(np.zeros((0, 0), dtype=np.float32), 0)
+        llm = pooling_engine(self.model, "embed", "embedding model")
+        blocks, truncated = [], 0
+        for start in range(0, len(texts), WINDOW):
+            # A tokenizer without special tokens makes nothing of an empty text: vLLM wants one.
+            window = [prompt + text or " " for text in texts[start : start + WINDOW]]
+            outputs = llm.embed(window, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT)
+            blocks.append(np.array([o.outputs.embedding for o in outputs], dtype=np.float32))
+            truncated += _truncated(llm, window, outputs)
+        return Embedded(self._unit(np.concatenate(blocks)), truncated)
+
+    def _unit(self, vectors: Any) -> Any:
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(lengths).all() and lengths.all()):
+            raise BadOption(f"vllm:{self.model} gave a vector that is zero or not finite")
+        return vectors / lengths
+
+
+def _truncated(llm: Any, texts: Sequence[str], outputs: Sequence[Any]) -> int:
+    """Count the texts that were cut; only those that fill the model are tokenised again."""
+    longest = llm.model_config.max_model_len
+    full = [t for t, o in zip(texts, outputs, strict=True) if len(o.prompt_token_ids) >= longest]
+    if not full:
+        return 0
+    whole = llm.get_tokenizer()(full, truncation=False, verbose=False)["input_ids"]
+    return sum(len(tokens) > longest for tokens in whole)

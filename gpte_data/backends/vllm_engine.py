@@ -1,0 +1,157 @@
+"""vLLM in this process: its settings, its one engine, and its errors in our words.
+
+A process has one engine at a time, since an engine takes most of an accelerator's memory; asked
+for another model, it closes the one before. Settings are vLLM's own environment variables, so
+those that the user has set win over ours.
+"""
+
+import atexit
+import contextlib
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from pydantic import ValidationError
+
+from gpte_data.backends import Options
+from gpte_data.backends.models import model_identity, model_path
+from gpte_data.errors import BadOption, MissingExtra
+
+SETTINGS = {
+    # The engine lives in this process and ends with it, however that ends.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB, of each worker; without it vLLM takes most of the memory
+}
+ON_CPU = {
+    "enforce_eager": True,
+    # A prefill that is split, of a request with a seed, ends vLLM 0.32 on a CPU:
+    # "CPU Generator does not use offset".
+    "enable_chunked_prefill": False,
+}
+CUT_TO_FIT = {"truncate_prompt_tokens": -1}
+"""Tokenization argument: a text longer than the model takes loses its end."""
+_engines: dict[tuple[str, ...], Any] = {}
+"""The engine that is open, by what it runs and the model's identity; at most one."""
+
+
+def check(model: str, options: Options) -> None:
+    """Raise MissingExtra if there is no vLLM, BadOption if the model's folder is not there."""
+    if importlib.util.find_spec("vllm") is None:
+        raise MissingExtra.of("vllm", "vllm")
+    model_path(model)
+
+
+def engine(model: str, runner: str) -> Any:
+    """Return the engine of a model, opened if need be.
+
+    Args:
+        model: A folder or a hub's name, as in the SPEC.
+        runner: `generate` or `pooling`.
+
+    Raises:
+        MissingExtra: vLLM is not installed.
+        BadOption: There is no such model, or vLLM can't load it.
+    """
+    key = (runner, *model_identity(model).values())
+    if key not in _engines:
+        close()
+        _engines[key] = _opened(model, runner)
+    return _engines[key]
+
+
+def pooling_engine(model: str, task: str, wanted: str) -> Any:
+    """Return the engine of a model that embeds or classifies.
+
+    Args:
+        model: As for `engine`.
+        task: What vLLM calls it: `embed` or `classify`.
+        wanted: What the user would call such a model, for the error.
+
+    Raises:
+        MissingExtra, BadOption: As `engine`, and BadOption if the model does something else.
+    """
+    llm = engine(model, "pooling")
+    if task not in llm.supported_tasks:
+        raise BadOption(
+            f"vllm:{model} is no {wanted}: vLLM runs it for {', '.join(llm.supported_tasks)}"
+        )
+    return llm
+
+
+def close() -> None:
+    """Shut the open engine down, if there is one."""
+    while _engines:
+        _, llm = _engines.popitem()
+        llm.llm_engine.engine_core.shutdown()
+
+
+atexit.register(close)
+
+
+def _opened(model: str, runner: str) -> Any:
+    vllm, path = _imported(), model_path(model)
+    try:
+        with _quiet():
+            return vllm.LLM(model=path, runner=runner, use_tqdm_on_load=False, **_options(runner))
+    except Exception as error:  # vLLM raises whatever its parts raise
+        raise BadOption(f"vllm:{model} can't be opened by vLLM: {in_a_line(error)}") from error
+
+
+def _imported() -> ModuleType:
+    """Import vLLM with our settings; raise MissingExtra if there is none."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        with _quiet():
+            import vllm
+    except ImportError:
+        raise MissingExtra.of("vllm", "vllm") from None
+    module: ModuleType = vllm
+    return module
+
+
+def _options(runner: str) -> dict[str, Any]:
+    """Return what the engine is opened with, beside the model.
+
+    A model that generates takes texts as long as the memory allows (max_model_len -1), up to what
+    it was made for: passages are far shorter, and the cache for one full context of a modern model
+    may not fit. One that embeds or scores keeps its own length, which decides what is cut off.
+    """
+    from vllm.platforms import current_platform
+
+    options: dict[str, Any] = {"max_model_len": -1} if runner == "generate" else {}
+    if not current_platform.is_cpu():
+        return options
+    # On a CPU the teacher's vectors are those of sentence-transformers to the last few bits.
+    return options | ON_CPU | ({} if runner == "generate" else {"dtype": "float32"})
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Ignore warnings, and send to stderr what C++ libraries (Gloo) print on stdout: it is data."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def in_a_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its kind where it says nothing."""
+    text = str(error)
+    if isinstance(error, ValidationError):
+        text = error.errors()[0]["msg"]  # its first line only counts the errors
+    lines = text.strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,80 @@
+"""`inspect`: its numbers are those of the rows, its tables fit the terminal."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpte_data import io
+from gpte_data.errors import BadInput
+from gpte_data.inspection import distribution, survey
+
+
+def rows() -> list[dict[str, Any]]:
+    keep = {"doc_id": "d2", "rank": 1, "score": 0.4, "verdict": "keep", "reason": "a"}
+    drop = {"doc_id": "d3", "rank": 2, "score": 0.3, "verdict": "drop", "reason": "b"}
+    return [
+        {
+            "query_id": f"q{i}",
+            "query": f"[bold]query[/] {i} with [brackets]",
+            "positives": ["d1"],
+            "positive_scores": [0.5 + i / 100],
+            "candidates": [hit | {"source": "t"} for hit in (keep, drop)],
+        }
+        for i in range(30)
+    ]
+
+
+def inspect(folder: Path, *flags: str, columns: int = 80) -> str:
+    command = [sys.executable, "-m", "gpte_data", "inspect", str(folder), *flags]
+    environment = os.environ | {"COLUMNS": str(columns)}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_numbers_are_those_of_the_rows(tmp_path: Path) -> None:
+    io.write(tmp_path / "00000.parquet", rows()[:10])
+    io.write(tmp_path / "00001.parquet", rows()[10:])
+    (found,) = json.loads(inspect(tmp_path, "--json"))["datasets"]
+    assert found["rows"] == 30
+    assert found["shards"] == 2
+    assert found["verdicts"] == {"keep": 30, "drop": 30}
+    assert found["reasons"] == {"keep: a": 30, "drop: b": 30}
+    scores = found["scores"]["positives, teacher"]
+    assert scores["count"] == 30
+    assert scores["mean"] == pytest.approx(0.645, abs=1e-3)
+    assert found["scores"]["negatives, teacher"]["quantiles"]["0.5"] == pytest.approx(0.4)
+    assert len(found["examples"]) == 3
+
+
+def test_distribution_agrees_with_numpy() -> None:
+    values = np.round(np.random.default_rng(2).normal(size=5000), 3)
+    unique, counts = np.unique(values, return_counts=True)
+    found = distribution(dict(zip(unique.tolist(), counts.tolist(), strict=True)))
+    assert found["count"] == sum(found["histogram"]) == 5000
+    assert found["mean"] == pytest.approx(values.mean(), abs=1e-4)
+    for name, value in found["quantiles"].items():
+        assert value == pytest.approx(np.quantile(values, float(name)), abs=0.01)
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_tables_fit_the_terminal_and_show_text_as_it_is(tmp_path: Path, columns: int) -> None:
+    io.write(tmp_path / "00000.parquet", rows())
+    shown = inspect(tmp_path, columns=columns)
+    assert max(map(len, shown.splitlines()[:-1])) <= columns
+    assert "[bold]query[/] 0 with [brackets]" in shown
+    assert "30 rows in 1 shard" in shown.splitlines()[-1]
+    assert str(tmp_path) in shown.splitlines()[-1]
+
+
+def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="does not exist"):
+        survey(tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="holds no dataset"):
+        survey(tmp_path)
