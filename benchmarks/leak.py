@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from gpte_data import io
+from gpte_data.plan import RunOptions
 from gpte_data.records import kept
-from gpte_data.run import RunOptions, run
+from gpte_data.run import run
 from gpte_data.stages import load
 
 SEEDS = (0, 1, 2)

@@ -101,7 +101,8 @@ def stage_command(name: str) -> Callable[..., None]:
 def _run_stage(name: str, given: dict[str, Any]) -> None:
     """Run a stage as the options say, and print its books."""
     from gpte_data.pipe import pipe
-    from gpte_data.run import RunOptions, run
+    from gpte_data.plan import RunOptions
+    from gpte_data.run import run
     from gpte_data.talk import say_ledger, say_result
 
     stage = load(name)
@@ -118,18 +119,26 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
     if source is None:
         raise BadOption(f"what to read is missing: gpte-data {name} SOURCE -o {output}")
     cfg = stage.config.of({key: _listed(value) for key, value in options.items()})
+    also = stage.hooks.also(cfg) if stage.hooks.also is not None else None
+    if output == "-" and also is not None:
+        raise BadOption(f"{also[0].name} needs a folder of its own: give -o a folder too, not -")
     if output == "-":
-        say_ledger(name, pipe(stage, cfg, source, how))
+        ledger = pipe(stage, cfg, source, how)
+        say_ledger(name, ledger)
+        _exit_on_failures(ledger.failed.total(), how.max_errors)
         return
-    jobs = [(stage, cfg, output)]
-    if stage.hooks.also is not None and (also := stage.hooks.also(cfg)):
-        jobs.append(also)
+    jobs = [(stage, cfg, output), *([also] if also is not None else [])]
     failed = 0
     for one, config, folder in jobs:
         result = run(one, config, source, Path(folder), how)
         say_result(result)
         failed += result.ledger.failed.total()
-    if failed > (how.max_errors or 0):
+    _exit_on_failures(failed, how.max_errors)
+
+
+def _exit_on_failures(failed: int, allowed: int | None) -> None:
+    """End with exit code 1 if more rows failed than --max-errors allows."""
+    if failed > (allowed or 0):
         raise typer.Exit(1)
 
 

@@ -1,10 +1,13 @@
 """Files that are whole or not there, and hashes of what is in them.
 
-A file is written under a temporary name in its own folder, flushed to disk and renamed. The name
-carries host and process, so that what a killed process left can be told from what is being written.
+A file is written under a temporary name in its own folder, flushed to disk and renamed. Until then
+it is locked, so that what a killed process left can be told from what is being written; the name
+carries the host, since another's locks may not be seen here. (Asking for the process by its number
+is not enough: killed workers stay as zombies where nobody waits for them, as in many containers.)
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 _HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
-_TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-(\d+)\.tmp$")
+_TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-\d+\.tmp$")
 
 
 @contextlib.contextmanager
@@ -32,6 +35,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     temporary = path.parent / f".{path.name}.{_HOST}-{os.getpid()}.tmp"
     try:
         with temporary.open("wb") as target:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(target, fcntl.LOCK_SH | fcntl.LOCK_NB)
             yield target
             target.flush()
             os.fsync(target.fileno())
@@ -56,19 +61,19 @@ def sweep(folder: Path) -> int:
     swept = 0
     for path in folder.glob(".*.tmp") if folder.is_dir() else ():
         match = _TEMPORARY.match(path.name)
-        if match and match[1] == _HOST and not _alive(int(match[2])):
+        if match and match[1] == _HOST and _abandoned(path):
             path.unlink(missing_ok=True)
             swept += 1
     return swept
 
 
-def _alive(pid: int) -> bool:
+def _abandoned(temporary: Path) -> bool:
+    """Tell whether nobody has the file open for writing any more."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with temporary.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
-    except PermissionError:
-        return True
     return True
 
 
@@ -90,8 +95,8 @@ def sha256_folder(folder: Path) -> str:
     """Return one hash over names and contents of all files below a folder that are not hidden."""
     digest = hashlib.sha256()
     for path in visible_files(folder):
-        inner = path.relative_to(folder).as_posix()
-        digest.update(f"{inner}\0{sha256_file(path)}\n".encode())
+        inner = os.fsencode(path.relative_to(folder).as_posix())
+        digest.update(inner + f"\0{sha256_file(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -59,7 +59,8 @@ def long_help(stage: Stage) -> str:
 def _option(name: str, info: FieldInfo) -> Parameter:
     """Return a config field as an option; not given is None, so that a config file can speak."""
     shown = "  [required]" if info.is_required() else _shown(info.get_default())
-    option = typer.Option(_flag(name), help=(info.description or "") + shown, show_default=False)
+    flag = f"{_flag(name)}/--no-{_flag(name)[2:]}" if info.annotation is bool else _flag(name)
+    option = typer.Option(flag, help=(info.description or "") + shown, show_default=False)
     return _parameter(name, _plain(info.annotation), option)
 
 

@@ -5,6 +5,7 @@ output must be paths that every node sees.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,20 @@ def run_on_ray(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[Mark]:
     """Yield the marks of all jobs, in order, using a cluster that is there or a local one."""
     try:
         import ray
-        from ray.data import DataContext, range
+        from ray.data import DataContext, TaskPoolStrategy, range
     except ImportError:
         raise MissingExtra.of("ray", "ray") from None
     DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     # A worker of a cluster that was there before has another working folder.
     told = {"jobs": jobs, "here": Path.cwd()}
     try:
         if not ray.is_initialized():
             ray.init(log_to_driver=False, logging_level="error")
         numbers = range(len(jobs), override_num_blocks=len(jobs))
-        done = numbers.map(_run, fn_kwargs=told, concurrency=workers)
+        done = numbers.map(
+            _run, fn_kwargs=told, compute=TaskPoolStrategy(size=min(workers, len(jobs)))
+        )
         results = sorted(_told(done.iter_rows(), tell), key=lambda row: int(row["id"]))
     except (ray.exceptions.RayError, ConnectionError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -79,14 +79,14 @@ class Hooks:
 
     read     opens the stage's own input, where that is no dataset of rows (a folder of text files).
     prepare  runs once before any shard, in the parent: checks that need all rows, shared files.
-             It gets a function that reads the whole input anew.
+             It gets a function that reads the whole input anew; it may return counts to show.
     output   says how the rows are written.
     also     returns another stage to run beside it, with its config and output folder.
     finish   returns further files for the output folder, name -> text, once the books are closed.
     """
 
     read: Callable[[Any], Iterable[Row]] | None = None
-    prepare: Callable[[Any, Callable[[], Iterable[Row]]], None] | None = None
+    prepare: Callable[[Any, Callable[[], Iterable[Row]]], Mapping[str, int] | None] | None = None
     output: Callable[[Any], Output] | None = None
     also: Callable[[Any], "tuple[Stage, StageConfig, str] | None"] | None = None
     finish: Callable[[Any, Ledger, Mapping[str, Any]], Mapping[str, str]] | None = None
@@ -135,21 +135,28 @@ class Stage:
             else:
                 ctx.ledger.rows_out += 1
                 yield event
+        for _ in counted:  # what a stage left unread counts as lost
+            pass
         ctx.ledger.close()
 
     def _checked(self, rows: Iterable[Row], ctx: Context) -> Iterator[Row]:
         """Count rows as they are read and hold each to what the stage reads."""
         for row in rows:
-            if not self.reads <= row.keys():
-                missing = ", ".join(sorted(self.reads - row.keys()))
-                found = ", ".join(sorted(row)) or "nothing"
-                raise BadInput(
-                    f"{self.name} reads {', '.join(sorted(self.reads))}, but row "
-                    f"{ctx.ledger.rows_in + 1} has no {missing} (found: {found}): "
-                    "give it the output of the stage before, or rename the columns"
-                )
+            self.check(row, ctx.ledger.rows_in + 1)
             ctx.ledger.rows_in += 1
             yield row
+
+    def check(self, row: Row, number: int) -> None:
+        """Raise BadInput if the row lacks something that the stage reads."""
+        if self.reads <= row.keys():
+            return
+        missing = ", ".join(sorted(self.reads - row.keys()))
+        found = ", ".join(sorted(row)) or "nothing"
+        raise BadInput(
+            f"{self.name} reads {', '.join(sorted(self.reads))}, but row {number} has no "
+            f"{missing} (found: {found}): give it the output of the stage before, "
+            "or rename the columns"
+        )
 
 
 def stage(

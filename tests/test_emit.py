@@ -9,7 +9,8 @@ import pytest
 
 from gpte_data import io
 from gpte_data.errors import BadInput, BadOption
-from gpte_data.run import Result, RunOptions, run
+from gpte_data.plan import RunOptions
+from gpte_data.run import Result, run
 from gpte_data.stages import load
 
 WORDS = [

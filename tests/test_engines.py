@@ -12,7 +12,8 @@ from conftest import Ended, cli, files, ok
 from server import serve
 
 from gpte_data.io import read_all, tidy, to_line
-from gpte_data.run import RunOptions, run
+from gpte_data.plan import RunOptions
+from gpte_data.run import run
 from gpte_data.stages import load
 
 LONG = "words " * 400

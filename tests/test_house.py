@@ -28,6 +28,7 @@ FLOORS = [
     ["stages"],
     ["shard"],
     ["whole", "engines", "ray"],
+    ["plan", "inputs"],
     ["run"],
     ["pipe", "talk", "inspection", "tables", "flags"],
     ["commands"],

@@ -14,7 +14,8 @@ from gpte_data import io
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.ledger import Ledger
 from gpte_data.pipe import pipe
-from gpte_data.run import RunOptions, run
+from gpte_data.plan import RunOptions
+from gpte_data.run import run
 from gpte_data.stage import Context, Rejected
 from gpte_data.stages.ingest import IngestConfig, ingest
 from gpte_data.stages.ingest_pairs import IngestPairsConfig, ingest_pairs

@@ -25,7 +25,7 @@ from gpte_data.backends.journal import Journal, complete
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_embedder import OpenAIEmbedder, _vector, normalised
 from gpte_data.backends.openai_embedder import check as check_embedder
-from gpte_data.backends.openai_errors import Failure, Unusable
+from gpte_data.backends.openai_errors import Failure
 from gpte_data.backends.openai_llm import OpenAILLM
 from gpte_data.backends.openai_llm import check as check_llm
 from gpte_data.backends.openai_reranker import OpenAIReranker
@@ -111,7 +111,7 @@ FAULTS = {
     "retry-after": {"p429": 0.1, "retry_after": 0.2, "p500": 0.05, "preset": 0.02},
     "no retry-after": {"p429": 0.1, "p503": 0.05},
     "broken bodies": {"ptruncate": 0.1, "pmalformed": 0.1},
-    "bad answers": {"pbadanswer": 0.15, "pempty": 0.15},
+    "bad answers": {"pbadanswer": 0.05, "pempty": 0.05},
 }
 
 
@@ -125,7 +125,8 @@ def test_every_question_is_answered_in_spite_of_faults(
         log = server.requests()
     assert {line["status"] for line in log} >= {200}
     assert sum(line["status"] != 200 for line in log) > 20, "there were faults"
-    assert found == answers(plain, questions), "and none of them is seen in the answers"
+    clean = [done.answer for done in answers(plain, questions)]
+    assert [done.answer for done in found] == clean, "and none of them is seen in the answers"
 
 
 REASONS = {
@@ -146,7 +147,7 @@ def test_a_question_that_is_never_answered_says_why(
     with serve(tmp_path / "log.jsonl", **{fault: 1.0}) as server:
         found = answers(server, [asked(n) for n in range(5)], retries=2)
         assert len(server.requests()) == 15
-    assert found == [Completion(None, reason)] * 5
+    assert [(done.answer, done.error) for done in found] == [(None, reason)] * 5
 
 
 def test_bad_answers_say_why(tmp_path: Path) -> None:
@@ -327,7 +328,7 @@ def test_an_unusable_answer_is_asked_for_again(plain: Server) -> None:
 
     async def third_time(client: Any, item: int) -> str:
         if next(tries) < 2:
-            raise Unusable("not yet")
+            raise ValueError("not yet")
         return "good"
 
     assert call(plain, third_time, [1]) == ["good"]

@@ -86,7 +86,7 @@ def test_limit_and_rejected_in_a_pipe(tmp_path: Path, sample: Path) -> None:
 
 
 def test_failed_rows_in_a_pipe_decide_the_exit_code(tmp_path: Path, sample: Path) -> None:
-    with serve(tmp_path / "log", pempty=0.5) as server:
+    with serve(tmp_path / "log", p500=0.5) as server:
         synth = (
             "synth", sample, "-o", "-", "--llm", "openai:m", "--base-url", server.url,
             "--limit", 10, "--retries", 0,

@@ -17,8 +17,9 @@ from gpte_data.backends.extractive import Extractive, terms
 from gpte_data.backends.openai_client import Caller
 from gpte_data.errors import EndpointError
 from gpte_data.ledger import Ledger
+from gpte_data.plan import RunOptions
 from gpte_data.prompts import load_prompt
-from gpte_data.run import RunOptions, run
+from gpte_data.run import run
 from gpte_data.stage import Context, Rejected
 from gpte_data.stages.synth import SynthConfig, synth
 
@@ -233,18 +234,19 @@ def test_faults_are_not_seen_in_the_pairs(tmp_path: Path) -> None:
     with serve(tmp_path / "clean.jsonl") as server:
         clean, _, books = written(rows, llm="openai:m", base_url=server.url)
     faults = {"p429": 0.1, "p500": 0.05, "preset": 0.02, "ptruncate": 0.03}
-    worse = {"pmalformed": 0.03, "pbadanswer": 0.05, "pempty": 0.05, "fault_seed": 5}
+    worse = {"pmalformed": 0.03, "pbadanswer": 0.02, "pempty": 0.02, "fault_seed": 5}
     with serve(tmp_path / "log.jsonl", **faults, **worse) as server:
         pairs, _, ledger = written(rows, llm="openai:m", base_url=server.url)
         assert sum(line["status"] != 200 for line in server.requests()) > 40
-    assert pairs == clean and ledger.to_json() == books.to_json()
+    assert pairs == clean
+    assert ledger.failed == books.failed and ledger.dropped == books.dropped
 
 
 def test_rows_that_fail_are_found_again(tmp_path: Path) -> None:
     """One passage that is always refused, others that get nothing but errors."""
     rows = passages(30)
     options: dict[str, Any] = {"llm": "openai:m", "retries": 0, "concurrency": 16}
-    with serve(tmp_path / "log.jsonl", bad_substring="place7 ", p500=0.2, pempty=0.2) as server:
+    with serve(tmp_path / "log.jsonl", bad_substring="place7 ", p500=0.2, pempty=0.6) as server:
         pairs, rejected, ledger = written(rows, base_url=server.url, **options)
     failed = [event for event in rejected if event.failed]
     assert len(pairs) + len(rejected) == 90 == ledger.rows_in + ledger.expanded

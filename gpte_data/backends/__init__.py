@@ -200,5 +200,5 @@ def reranker_identity(spec: str) -> dict[str, str]:
 def label(spec: str) -> str:
     """Return a SPEC as rows name it: a local model by its folder's name, without the way there."""
     kind, _, model = spec.partition(":")
-    local = model.startswith((".", "/", "~")) or Path(model).is_dir()
-    return f"{kind}:{Path(model).name}" if local else spec
+    local = kind != "openai" and bool(model) and Path(model).is_dir()
+    return f"{kind}:{Path(model).resolve().name}" if local else spec

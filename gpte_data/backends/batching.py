@@ -1,9 +1,9 @@
 """Batches whose arithmetic does not depend on what else is in them.
 
 A text is padded to the next multiple of 32 tokens, never to the longest of its batch, and a batch
-is filled up to a multiple of 8 texts, since matrix products round differently for 1 to 3 rows and for
-odd counts. The same text then gives the same bits in any batch, in any order and on any number of
-threads (tested with real models on a CPU), which is what makes shards equal byte for byte on any
+is filled up to a multiple of 8 texts, since matrix products round differently for 1 to 3 rows or
+for odd counts. The same text then gives the same bits in any batch, in any order and on any number
+of threads (tested with real models on a CPU), which is what makes shards equal byte for byte on any
 number of workers. Texts of one padded length are put together, as many as a token budget allows.
 """
 

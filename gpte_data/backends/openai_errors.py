@@ -35,16 +35,12 @@ class Failure:
     too_long: bool = False
 
 
-class Unusable(Exception):
-    """An answer arrived whole but can't be used; it is asked for again."""
-
-
 def mendable() -> tuple[type[Exception], ...]:
     """Return what may go wrong on the server's side, a reply of another shape included."""
     import openai
 
     reply = (ValueError, LookupError, TypeError, AttributeError)
-    return (openai.OpenAIError, Unusable, TimeoutError, *reply)
+    return (openai.OpenAIError, TimeoutError, *reply)
 
 
 def pause(error: Exception, attempt: int, chance: random.Random) -> float:
@@ -97,8 +93,6 @@ def given_up(error: Exception) -> Failure:
     status = getattr(error, "status_code", None)
     if status:
         return Failure(f"status {status}")
-    if isinstance(error, Unusable):
-        return Failure(str(error))
     if is_lost(error):
         return Failure("timeout" if _timed_out(error) else "connection lost")
     return Failure("malformed reply")

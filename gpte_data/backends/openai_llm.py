@@ -11,7 +11,7 @@ from typing import Any
 from gpte_data.backends import Completion, Keep, Options, Request
 from gpte_data.backends.answers import parse_answer
 from gpte_data.backends.openai_client import Caller
-from gpte_data.backends.openai_errors import Failure, Unusable
+from gpte_data.backends.openai_errors import Failure
 
 
 def identity(model: str) -> dict[str, str]:
@@ -30,6 +30,10 @@ def open_llm(model: str, options: Options) -> "OpenAILLM":
     return OpenAILLM(model, options)
 
 
+TRIES = 3
+"""How often a question is asked whose answers don't fit the schema."""
+
+
 class OpenAILLM:
     """Sends each request as a chat completion with `response_format` json_schema."""
 
@@ -45,6 +49,21 @@ class OpenAILLM:
             yield Completion(None, answer.reason) if isinstance(answer, Failure) else answer
 
     async def _ask(self, client: Any, request: Request) -> Completion:
+        """Ask until the answer fits the schema, at most TRIES times; all tokens are counted.
+
+        The seed stays: what comes out then depends on the request alone, not on what failed before.
+        """
+        asked = given = 0
+        for _ in range(TRIES):
+            completion = await self._answer(client, request)
+            asked += completion.prompt_tokens
+            given += completion.completion_tokens
+            if completion.answer is not None:
+                break
+        return Completion(completion.answer, completion.error, asked, given)
+
+    async def _answer(self, client: Any, request: Request) -> Completion:
+        """Return what the model answers; one that does not fit has an error and no answer."""
         body = {
             "model": self.model,
             "messages": request.messages,
@@ -57,9 +76,9 @@ class OpenAILLM:
         reply = await client.post("/chat/completions", cast_to=object, body=body)
         choice = reply["choices"][0] if reply["choices"] else {}
         answer = parse_answer(choice.get("message", {}).get("content"), request.schema)
+        usage = reply.get("usage") or {}
+        tokens = (usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
         if isinstance(answer, str):
             cut = choice.get("finish_reason") == "length"
-            raise Unusable("answer cut off at max_tokens" if cut else answer)
-        usage = reply.get("usage") or {}
-        asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        return Completion(answer, "", asked or 0, given or 0)
+            return Completion(None, "answer cut off at max_tokens" if cut else answer, *tokens)
+        return Completion(answer, "", *tokens)

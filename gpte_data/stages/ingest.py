@@ -27,6 +27,9 @@ class IngestConfig(StageConfig):
     id_column: str = Field("", description="Column with the id; found by itself if usual.")
     title_column: str = Field("", description="Column with the title; found by itself if usual.")
     text_column: str = Field("", description="Column with the text; found by itself if usual.")
+    other_columns: bool = Field(
+        True, description="Keep the columns that are not id, title or text."
+    )
     shard_rows: int = Field(8192, ge=1, description="Rows in a shard.")
     pairs: Annotated[str, Runtime()] = Field(
         "", description="Also write the collection's own queries and judgements to this folder."
@@ -85,7 +88,7 @@ def ingest(rows: Iterable[Row], cfg: IngestConfig, ctx: Context) -> Iterator[Eve
         if BROKEN in row:
             yield Rejected(row, str(row[BROKEN]))
             continue
-        document = _document(row)
+        document = _document(row, cfg.other_columns)
         problem = _problem(document, seen)
         if problem:
             yield Rejected(row, problem)
@@ -94,9 +97,10 @@ def ingest(rows: Iterable[Row], cfg: IngestConfig, ctx: Context) -> Iterator[Eve
         yield from _passages(document, cfg.chunk_words)
 
 
-def _document(row: Row) -> Row:
+def _document(row: Row, other_columns: bool) -> Row:
     """Return the record with trimmed text, and with an id: its own, or its content's hash."""
-    document = dict(row)
+    own = ("doc_id", "title", "text")
+    document = {name: row[name] for name in row if other_columns or name in own}
     for name in ("text", "title"):
         if isinstance(document.get(name), str):
             document[name] = document[name].strip()

@@ -6,7 +6,7 @@ deleted: every candidate stays in the row with its score, rank, verdict and reas
 positives the lowest score counts.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -75,7 +75,7 @@ class MineConfig(StageConfig):
         return Options(base_url=self.base_url, concurrency=self.concurrency)
 
 
-def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> None:
+def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check the positives of all rows, then make what vectors are missing."""
     from gpte_data.embedding import ensure_vectors
 
@@ -84,7 +84,7 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> None:
         for row in read():
             _known_positives(row, corpus, cfg)
     check(cfg.teacher, EMBEDDERS, "teacher", cfg.options())
-    ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher)
+    return ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher).notes
 
 
 @stage(
