@@ -90,10 +90,14 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BadOption(f"--config {path} can't be read: {error.strerror}") from None
     except ValueError as error:
         raise BadOption(f"--config {path} is not valid {path.suffix[1:]}: {error}") from None
-    if not isinstance(data, dict):
-        raise BadOption(f"--config {path} must hold options by name, found {type(data).__name__}")
-    options = data.get("options", data) if "fingerprint" in data else data
-    return {name.replace("-", "_"): value for name, value in options.items()}
+    if isinstance(data, dict) and "fingerprint" in data:
+        data = data.get("options")
+    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
+        found = "other keys" if isinstance(data, dict) else type(data).__name__
+        raise BadOption(f"--config {path} must hold options by name, found {found}")
+    if "config" in data:
+        raise BadOption(f"--config {path} can't name a config file itself: leave config out of it")
+    return {name.replace("-", "_"): value for name, value in data.items()}
 
 
 def _parse_config(path: Path) -> Any:
