@@ -4,6 +4,7 @@ stdout is data, stderr is talk. Only the command that is asked for is imported, 
 answers at once.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -79,7 +80,14 @@ def _stub() -> None:
 
 def _command(name: str) -> Callable[..., None]:
     """Return the function of a command, with the signature that Typer reads."""
-    return stage_command(name) if name in STAGES else load_command(name)
+    command = stage_command(name) if name in STAGES else load_command(name)
+
+    @functools.wraps(command)
+    def guarded(*given: Any, **named: Any) -> None:
+        with ending_well():
+            command(*given, **named)
+
+    return guarded
 
 
 def stage_command(name: str) -> Callable[..., None]:
@@ -87,8 +95,7 @@ def stage_command(name: str) -> Callable[..., None]:
     stage = load(name)
 
     def command(**given: Any) -> None:
-        with interruptible():
-            _run_stage(name, {key: value for key, value in given.items() if value is not None})
+        _run_stage(name, {key: value for key, value in given.items() if value is not None})
 
     parameters = stage_parameters(stage.config)
     command.__doc__ = long_help(stage)
@@ -143,10 +150,14 @@ def _exit_on_failures(failed: int, allowed: int | None) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """End a command at Ctrl-C with one sentence and exit code 130."""
+def ending_well() -> Iterator[None]:
+    """End a command at Ctrl-C with one sentence, and in silence when nobody reads on."""
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: what is done is kept; the same command goes on from there\n")
         raise typer.Exit(130) from None
@@ -169,6 +180,3 @@ def main() -> None:
     except GpteError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)

@@ -44,11 +44,20 @@ class StageConfig(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """Return what of this config decides the output, as plain JSON values."""
-        fields = type(self).model_fields
+        left_out = self.runtime_fields()
         return {
             name: _identity_of(getattr(self, name), info)
-            for name, info in fields.items()
-            if not any(isinstance(mark, Runtime) for mark in info.metadata)
+            for name, info in type(self).model_fields.items()
+            if name not in left_out
+        }
+
+    @classmethod
+    def runtime_fields(cls) -> set[str]:
+        """Return the names of the fields that never change the output."""
+        return {
+            name
+            for name, info in cls.model_fields.items()
+            if any(isinstance(mark, Runtime) for mark in info.metadata)
         }
 
     @classmethod

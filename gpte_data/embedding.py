@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -42,12 +42,19 @@ def _embed_shard(shard: Path, spec: VectorSpec, embedder: Embedder, tell: Tell) 
     texts = [full_text(row) for row in io.read(shard, ("title", "text"))]
     vectors = _embedded(embedder, texts, spec.prompt, ledger, tell)
     with atomic(path) as target:
-        np.save(target, vectors)
+        _write_array(target, vectors)
     ledger.rows_in = ledger.rows_out = len(texts)
     identity = shard_identity(shard, spec)
     mark = manifest.Mark(identity, ledger, manifest.describe(path), time.monotonic() - started)
     manifest.write_mark(path.parent, path.stem, mark)
     return ledger
+
+
+def _write_array(target: IO[bytes], array: Any) -> None:
+    """Write a .npy file; unlike np.save, with errors of the disk that say what they are."""
+    header = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(target, header)
+    target.write(np.ascontiguousarray(array).tobytes())
 
 
 def _embedded(

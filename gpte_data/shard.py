@@ -63,8 +63,11 @@ def output_of(stage: Stage, cfg: StageConfig) -> Output:
 
 
 def options_of(cfg: StageConfig) -> dict[str, Any]:
-    """Return the options that a mark keeps, fit to be given back with --config."""
-    return cfg.model_dump(mode="json", exclude_defaults=True)
+    """Return the options that a mark keeps, fit to be given back with --config.
+
+    Those that never change the output are left out: a server's address may hold a password.
+    """
+    return cfg.model_dump(mode="json", exclude_defaults=True, exclude=cfg.runtime_fields())
 
 
 @contextlib.contextmanager

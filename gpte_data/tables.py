@@ -13,9 +13,17 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 STYLE: dict[str, Any] = {"box": SIMPLE_HEAD, "pad_edge": False, "padding": (0, 1, 0, 0)}
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command line, which ends in silence then."""
+
+    def on_broken_pipe(self) -> None:
+        """Say that nobody reads on; rich would end the program with exit code 1."""
+        raise BrokenPipeError
+
+
 def render(found: Mapping[str, Any]) -> None:
     """Print what `inspection.survey` found on stdout."""
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     datasets: Sequence[Mapping[str, Any]] = found["datasets"]
     console.print(_stages(datasets))
     shown: set[str] = set()

@@ -78,3 +78,12 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
         survey(tmp_path / "nowhere")
     with pytest.raises(BadInput, match="holds no dataset"):
         survey(tmp_path)
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    io.write(tmp_path / "00000.parquet", rows())
+    script = f"{sys.executable} -m gpte_data inspect {tmp_path} --examples 30 | head -1"
+    command = ["bash", "-c", f"set -o pipefail; {script}"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""

@@ -25,7 +25,7 @@ from gpte_data.backends.journal import Journal, complete
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_embedder import OpenAIEmbedder, _vector, normalised
 from gpte_data.backends.openai_embedder import check as check_embedder
-from gpte_data.backends.openai_errors import Failure
+from gpte_data.backends.openai_errors import Failure, without_secrets
 from gpte_data.backends.openai_llm import OpenAILLM
 from gpte_data.backends.openai_llm import check as check_llm
 from gpte_data.backends.openai_reranker import OpenAIReranker
@@ -652,3 +652,12 @@ def test_missing_scores_are_refused(
     monkeypatch.setattr(Caller, "_connect", lambda self: Client())
     with pytest.raises(EndpointError, match="/rerank gives no scores: malformed reply"):
         rerank(plain, [("q", "a"), ("q", "b")])
+
+
+def test_an_address_is_shown_without_its_secrets(tmp_path: Path) -> None:
+    shown = without_secrets("https://user:secret@host:8000/v1?key=secret")
+    assert shown == "https://host:8000/v1"
+    llm = OpenAILLM("m", Options(base_url="http://user:secret@127.0.0.1:1/v1", retries=0))
+    with closing(llm.caller), pytest.raises(EndpointError) as raised:
+        llm.caller.check()
+    assert "secret" not in str(raised.value) and "127.0.0.1:1/v1" in str(raised.value)

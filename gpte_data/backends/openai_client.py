@@ -32,6 +32,7 @@ from gpte_data.backends.openai_errors import (
     raise_if_refused,
     refused,
     unreachable,
+    without_secrets,
 )
 from gpte_data.errors import EndpointError
 
@@ -53,7 +54,8 @@ class Caller:
 
         self.openai = openai
         self.options = options
-        self.url = options.base_url or os.environ.get(URL) or "https://api.openai.com/v1"
+        self._address = options.base_url or os.environ.get(URL) or "https://api.openai.com/v1"
+        self.url = without_secrets(self._address)
         self.unanswered = 0
         self._random = random.Random()
         self._slots = asyncio.Semaphore(options.concurrency)
@@ -77,7 +79,7 @@ class Caller:
         )
         return self.openai.AsyncOpenAI(
             api_key=os.environ.get(KEY) or "none",
-            base_url=self.url,
+            base_url=self._address,
             timeout=self.options.timeout,
             max_retries=0,
             http_client=http,

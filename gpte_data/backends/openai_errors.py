@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from gpte_data.errors import EndpointError
 
@@ -33,6 +34,12 @@ class Failure:
 
     reason: str
     too_long: bool = False
+
+
+def without_secrets(address: str) -> str:
+    """Return a server's address fit to be shown: without user, password and query."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def mendable() -> tuple[type[Exception], ...]:

@@ -126,7 +126,7 @@ def _examples(
         yield from made
         ctx.tell(1, 0)
         facts["recipe"][row.get("recipe", "own queries")] += 1
-        facts["generator"][row.get("generator", "none")] += 1
+        facts["generator"][row.get("generator", "no model")] += 1
         facts["teacher"].update({hit["source"] for hit in row["candidates"]})
 
 
