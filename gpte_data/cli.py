@@ -18,6 +18,7 @@ import typer
 from gpte_data.commands import COMMANDS, load_command
 from gpte_data.config import read_config
 from gpte_data.errors import BadOption, GpteError
+from gpte_data.files import disk_errors
 from gpte_data.flags import COMMON, long_help, stage_parameters
 from gpte_data.stages import STAGES, load
 
@@ -153,14 +154,20 @@ def _exit_on_failures(failed: int, allowed: int | None) -> None:
 def ending_well() -> Iterator[None]:
     """End a command at Ctrl-C with one sentence, and in silence when nobody reads on."""
     try:
-        yield
-        sys.stdout.flush()
+        with disk_errors("stdout"):
+            yield
+            sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_stdout()
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: what is done is kept; the same command goes on from there\n")
         raise typer.Exit(130) from None
+
+
+def forget_stdout() -> None:
+    """Send what Python still holds for stdout nowhere, so that it does not complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _merged(given: dict[str, Any]) -> dict[str, Any]:
@@ -179,4 +186,5 @@ def main() -> None:
         app_for(sys.argv[1:])(standalone_mode=True)
     except GpteError as error:
         sys.stderr.write(f"error: {error}\n")
+        forget_stdout()
         sys.exit(error.exit_code)

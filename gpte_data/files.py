@@ -7,6 +7,7 @@ is not enough: killed workers stay as zombies where nobody waits for them, as in
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,6 +16,8 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
+
+from gpte_data.errors import UserError
 
 _HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
 _TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-\d+\.tmp$")
@@ -108,3 +111,25 @@ def visible_files(folder: Path) -> list[Path]:
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+REFUSED = FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENAMETOOLONG, errno.EIO,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def disk_errors(output: Path | str) -> Iterator[None]:
+    """Turn what the disk refuses into one sentence, about the file that the system names if any."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        where = output if error.errno in FULL else error.filename or output
+        raise UserError(
+            f"{where} can't be used ({os.strerror(error.errno).lower()}): what is done is kept; "
+            "mend that and run the same command again"
+        ) from None

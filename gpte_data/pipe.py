@@ -13,13 +13,12 @@ from pathlib import Path
 from gpte_data import io
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput
-from gpte_data.files import atomic
+from gpte_data.files import atomic, disk_errors
 from gpte_data.inputs import as_file, check_rows, with_input
 from gpte_data.ledger import Ledger
 from gpte_data.manifest import check_finished
 from gpte_data.plan import RunOptions
 from gpte_data.progress import Progress
-from gpte_data.run import disk_errors
 from gpte_data.shard import limited, rejected_row
 from gpte_data.stage import Context, Rejected, Row, Stage
 

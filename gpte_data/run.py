@@ -1,7 +1,5 @@
 """A stage over a dataset: what is to be done, what is done already, and the books at the end."""
 
-import errno
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,8 +9,7 @@ from pathlib import Path
 from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.engines import run_jobs
-from gpte_data.errors import UserError
-from gpte_data.files import atomic, sweep
+from gpte_data.files import atomic, disk_errors, sweep
 from gpte_data.inputs import as_file, check_rows, reader, total_rows, with_input
 from gpte_data.ledger import Ledger
 from gpte_data.plan import RunOptions, plan, remaining
@@ -129,28 +126,6 @@ def _marks(output: Path, jobs: list[Job]) -> Iterator[Ledger]:
         mark = manifest.read_mark(output, job.name)
         if mark is not None:
             yield mark.ledger
-
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-REFUSED = FULL | {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
-    errno.ENAMETOOLONG, errno.EIO,
-}  # fmt: skip
-
-
-@contextmanager
-def disk_errors(output: Path | str) -> Iterator[None]:
-    """Turn what the disk refuses into one sentence, about the file that the system names if any."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in REFUSED:
-            raise
-        where = output if error.errno in FULL else error.filename or output
-        raise UserError(
-            f"{where} can't be used ({os.strerror(error.errno).lower()}): what is done is kept; "
-            "mend that and run the same command again"
-        ) from None
 
 
 def collect_rejected(output: Path, names: list[str], target: Path) -> None:

@@ -16,10 +16,10 @@ from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.engines import Throttle, run_jobs
 from gpte_data.errors import BadInput, BadOption, BooksDontClose, TooManyFailures, UserError
-from gpte_data.files import atomic, sha256_folder, sweep
+from gpte_data.files import atomic, disk_errors, sha256_folder, sweep
 from gpte_data.ledger import Ledger
 from gpte_data.plan import RunOptions, plan
-from gpte_data.run import disk_errors, run
+from gpte_data.run import run
 from gpte_data.shard import rejected_file
 from gpte_data.stage import Context, Event, Expanded, Rejected, Row, Stage, stage
 from gpte_data.stages import load

@@ -36,7 +36,7 @@ def rows(source: str, columns: Columns) -> Iterator[Row]:
         dataset = load_dataset(name, config, split=split, streaming=True)
         for row in dataset:
             yield columns.renamed({key: value for key, value in row.items() if value is not None})
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except Exception as error:  # the hub's client has errors of four libraries
         raise BadInput(f"{source} can't be read through datasets: {_words(error)}") from None
 
 
@@ -49,7 +49,7 @@ def revision(source: str) -> str:
 
     try:
         return str(HfApi().dataset_info(name).sha)
-    except (OSError, ValueError) as error:
+    except Exception as error:
         raise BadInput(f"{source} can't be reached on the hub: {_words(error)}") from None
 
 
