@@ -9,6 +9,7 @@ from gpte_data.ledger import Ledger
 from gpte_data.manifest import fingerprint
 
 _SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M")]
+_MINED = "Negatives come from automatic mining: some may answer the query all the same.\n"
 
 
 def data_card(
@@ -16,6 +17,7 @@ def data_card(
 ) -> str:
     """Return the card as Markdown."""
     size = next((name for limit, name in _SIZES if ledger.rows_out < limit), "1M<n<10M")
+    queries = ledger.rows_in - ledger.dropped.total()
     loader = "parquet" if suffix == ".parquet" else "json"
     return f"""---
 configs:
@@ -34,7 +36,7 @@ tags:
 ---
 # Training data for a text embedding model
 
-{ledger.rows_out:,} examples from {ledger.rows_in:,} queries, with {negatives} negatives each, in
+{ledger.rows_out:,} examples from {queries:,} queries, {_content(negatives)}, in
 the format `{format_}`. {FORMATS[format_]}
 
 ```python
@@ -56,9 +58,14 @@ or `load_dataset` with the path of this folder.
 | made by | gpte-data {__version__} |
 | fingerprint | `{fingerprint(facts["identity"])}` |
 
-Negatives come from automatic mining: some may answer the query all the same. Synthetic queries were
-not read by a person. The licence is that of the documents and of the models named above.
+{_MINED if negatives else ""}Synthetic queries were not read by a person.
+The licence is that of the documents and of the models named above.
 """
+
+
+def _content(negatives: int) -> str:
+    """Say what stands beside a query and its positive."""
+    return f"with {negatives} negatives each" if negatives else "pairs without negatives"
 
 
 def _counts(counts: Mapping[str, int] | None) -> str:

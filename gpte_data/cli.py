@@ -110,7 +110,7 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
     """Run a stage as the options say, and print its books."""
     from gpte_data.pipe import pipe
     from gpte_data.plan import RunOptions
-    from gpte_data.run import run
+    from gpte_data.run import collect_rejected, run
     from gpte_data.talk import say_ledger, say_result
 
     stage = load(name)
@@ -128,8 +128,8 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
         raise BadOption(f"what to read is missing: gpte-data {name} SOURCE -o {output}")
     cfg = stage.config.of({key: _listed(value) for key, value in options.items()})
     also = stage.hooks.also(cfg) if stage.hooks.also is not None else None
-    if output == "-" and also is not None:
-        raise BadOption(f"{also[0].name} needs a folder of its own: give -o a folder too, not -")
+    if also is not None and (output == "-" or Path(also[2]).resolve() == Path(output).resolve()):
+        raise BadOption(f"{also[0].name} needs a folder of its own, and {name} another with -o")
     if output == "-":
         ledger = pipe(stage, cfg, source, how)
         say_ledger(name, ledger)
@@ -141,6 +141,8 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
         result = run(one, config, source, Path(folder), how)
         say_result(result)
         failed += result.ledger.failed.total()
+    if also is not None and how.rejected is not None:
+        collect_rejected([Path(folder) for _, _, folder in jobs], how.rejected)
     _exit_on_failures(failed, how.max_errors)
 
 

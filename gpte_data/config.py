@@ -12,7 +12,7 @@ A field's description is the option's help. Two marks say what a field is to the
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -62,11 +62,21 @@ class StageConfig(BaseModel):
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Validate options; raise BadOption with one sentence about the first that is wrong."""
+        """Validate options; raise BadOption with one sentence about the first that is wrong.
+
+        One string where a list is wanted, as `corpus: c5` in YAML, is a list of one.
+        """
         try:
-            return cls.model_validate(dict(options))
+            return cls.model_validate({k: cls._wrapped(k, v) for k, v in options.items()})
         except ValidationError as error:
             raise BadOption(_sentence(error)) from None
+
+    @classmethod
+    def _wrapped(cls, name: str, value: Any) -> Any:
+        """Return one string or path as a tuple if the field holds several."""
+        info = cls.model_fields.get(name)
+        several = info is not None and get_origin(info.annotation) is tuple
+        return (value,) if several and isinstance(value, str | Path) else value
 
 
 def _identity_of(value: Any, info: FieldInfo) -> Any:
@@ -106,7 +116,11 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BadOption(f"--config {path} must hold options by name, found {found}")
     if "config" in data:
         raise BadOption(f"--config {path} can't name a config file itself: leave config out of it")
-    return {name.replace("-", "_"): value for name, value in data.items()}
+    options = {name.replace("-", "_"): value for name, value in data.items()}
+    for name in ("source", "output", "rejected"):
+        if not isinstance(options.get(name), str | None):
+            raise BadOption(f"--config {path}: {name} takes a path, found {options[name]!r}")
+    return options
 
 
 def _parse_config(path: Path) -> Any:

@@ -48,6 +48,20 @@ class Corpus:
         return found
 
     @cached_property
+    def _documents(self) -> Mapping[str, str]:
+        """Of chunks, the document that each was cut from."""
+        return {
+            row["doc_id"]: row["source"]
+            for path in self.shards
+            for row in io.read(path, ("doc_id", "source"))
+            if "source" in row
+        }
+
+    def document(self, doc_id: str) -> str:
+        """Return the document that a chunk was cut from; of what is no chunk, its own id."""
+        return self._documents.get(doc_id, doc_id)
+
+    @cached_property
     def _starts(self) -> list[int]:
         """The position of each shard's first document."""
         starts = [0]

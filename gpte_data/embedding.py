@@ -90,7 +90,7 @@ class Stack:
     def take(self, positions: Any) -> Any:
         """Return the vectors at the positions, (n, dimension)."""
         shards = np.searchsorted(self.starts, positions, side="right") - 1
-        dimension = self.arrays[0].shape[1]
+        dimension = next((array.shape[1] for array in self.arrays if len(array)), 0)
         taken = np.empty((len(positions), dimension), dtype=np.float32)
         for shard in np.unique(shards):
             mine = shards == shard

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -24,8 +24,10 @@ _TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-\d+\.tmp$")
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
+def atomic(path: Path, before: Callable[[], None] | None = None) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when the block ends well.
+
+    `before` is called when all is written, just before the file gets its name.
 
     What is no regular file (/dev/null, /dev/stderr, a named pipe) is written as it stands: putting
     a file in its place would take it away from everybody else.
@@ -43,6 +45,8 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             yield target
             target.flush()
             os.fsync(target.fileno())
+        if before is not None:
+            before()
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ Everything shown is counted here from marks and rows; `tables` only draws it.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def survey(folder: Path, examples: int = 3) -> dict[str, Any]:
     Raises:
         BadInput: There is no dataset in the folder.
     """
-    if folder.is_file() or (folder / manifest.DONE).is_dir() or _has_shards(folder):
+    if folder.is_file() or (folder / manifest.DONE).is_dir() or io.shard_files(folder):
         return {"folder": str(folder), "datasets": [survey_dataset(folder, examples)]}
     if not folder.is_dir():
         raise BadInput(f"{folder} does not exist: give a stage's output, or a folder of several")
@@ -35,31 +36,30 @@ def survey(folder: Path, examples: int = 3) -> dict[str, Any]:
     return {"folder": str(folder), "datasets": [survey_dataset(p, examples) for p in inner]}
 
 
-def _has_shards(folder: Path) -> bool:
-    return folder.is_dir() and any(p.name.endswith(io.SUFFIXES) for p in folder.iterdir())
-
-
 def survey_dataset(folder: Path, examples: int) -> dict[str, Any]:
-    """Return what is in one dataset."""
+    """Return what is in one dataset; one without shards yet has 0 rows."""
     marks = manifest.marks(folder) if folder.is_dir() else {}
     whole = marks.get(manifest.ALL)
     ledgers = [whole.ledger] if whole else [mark.ledger for mark in marks.values()]
     last = whole or next(iter(marks.values()), None)
-    paths = io.shards(folder)
+    paths = io.shard_files(folder) if folder.is_dir() else io.shards(folder)
     counted = _Counted()
     for path in paths:
         counted.add(io.read(path))
+    ledger = Ledger.total(ledgers)
+    ledger.notes += counted.notes
     return {
         "folder": str(folder),
         "stage": last.identity.get("stage") if last else None,
         "options": last.options if last else None,
+        "unfinished": (folder / manifest.DONE / manifest.UNFINISHED).exists(),
         "shards": len(paths),
         "bytes": sum(path.stat().st_size for path in paths),
         "rows": counted.rows,
-        "ledger": Ledger.total(ledgers).to_json(),
+        "ledger": ledger.to_json(),
         "seconds": round(whole.seconds if whole else sum(m.seconds for m in marks.values()), 1),
         **counted.to_json(),
-        "examples": _examples(paths[0], examples, (last.options or {}) if last else {}),
+        "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}),
     }
 
 
@@ -70,6 +70,7 @@ class _Counted:
         self.rows = 0
         self.reasons: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
         self.fields: dict[str, Counter[str]] = {
             name: Counter() for name in ("recipe", "generator", "query_type", "language")
         }
@@ -80,7 +81,7 @@ class _Counted:
             self.rows += 1
             for name, counter in self.fields.items():
                 if name in row:
-                    counter[row[name]] += 1
+                    counter[str(row[name])] += 1
             self._scores("positives, teacher", row.get("positive_scores", ()))
             self._scores("positives, reranker", row.get("positive_rerank_scores", ()))
             for hit in row.get("candidates", ()):
@@ -91,12 +92,15 @@ class _Counted:
         name = "negatives" if verdict == "keep" else "dropped"
         self.verdicts[verdict] += 1
         self.reasons[f"{verdict}: {hit.get('reason', 'no rule was applied')}"] += 1
-        self._scores(f"{name}, teacher", [hit["score"]])
-        if "rerank_score" in hit:
-            self._scores(f"{name}, reranker", [hit["rerank_score"]])
+        for field, model in (("score", "teacher"), ("rerank_score", "reranker")):
+            if field in hit:
+                self._scores(f"{name}, {model}", [hit[field]])
 
-    def _scores(self, name: str, scores: Iterable[float]) -> None:
+    def _scores(self, name: str, scores: Iterable[float | None]) -> None:
         for score in scores:
+            if score is None or not isfinite(score):
+                self.notes["scores that are not finite"] += 1
+                continue
             self.scores.setdefault(name, Counter())[round(score, 3)] += 1
 
     def to_json(self) -> dict[str, Any]:
@@ -137,10 +141,11 @@ def _quantile(ordered: list[float], counts: Mapping[float, int], rank: float) ->
     return ordered[-1]
 
 
-def _examples(path: Path, count: int, options: Mapping[str, Any]) -> list[Row]:
-    """Return the first rows, with the texts of their documents where the corpus is at hand."""
+def _examples(paths: Iterable[Path], count: int, options: Mapping[str, Any]) -> list[Row]:
+    """Return first rows, with the texts of their documents where the corpus is at hand."""
     rows = [
         row | {"candidates": row["candidates"][:5]} if "candidates" in row else row
+        for path in paths
         for row in islice(io.read(path), count)
     ]
     ids = {doc_id for row in rows for doc_id in _ids(row)}

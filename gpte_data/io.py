@@ -6,7 +6,8 @@ A dataset is a folder of shards `00000.parquet, 00001.parquet, …` (or `.jsonl`
 
 import contextlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +41,12 @@ def shards(source: Path) -> list[Path]:
             f"{source} holds no shards (00000.parquet, …): name the output folder of one stage, "
             "or make one with gpte-data ingest"
         )
+    for one, next_ in itertools.pairwise(found):
+        if stem(one) == stem(next_):
+            raise BadInput(
+                f"{source} holds the same shard twice, {one.name} and {next_.name}: "
+                "take one of them away"
+            )
     return found
 
 
@@ -168,18 +175,27 @@ def parse_lines(lines: Iterable[bytes], name: str) -> Iterator[Row]:
         yield tidy(row)
 
 
-def to_line(row: Mapping[str, Any]) -> bytes:
-    """Return a row as one line of JSON; raise BadInput for a value that JSON has not."""
+def to_line(row: Mapping[str, Any], lossy: bool = False) -> bytes:
+    """Return a row as one line of JSON; raise BadInput for a value that JSON has not.
+
+    A rejected row is kept in any case: with `lossy`, such a value is written as its text.
+    """
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
     try:
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+        return orjson.dumps(row, default=str if lossy else None, option=options)
     except orjson.JSONEncodeError as error:
         raise BadInput(f"a row can't be written as JSON: {error}") from None
 
 
-def write(path: Path, rows: Iterable[Row], output: Output | None = None) -> None:
-    """Write rows as one shard, by the path's ending, whole or not at all."""
+def write(
+    path: Path,
+    rows: Iterable[Row],
+    output: Output | None = None,
+    before: Callable[[], None] | None = None,
+) -> None:
+    """Write rows as one shard, by the path's ending, whole or not at all; `before` as in atomic."""
     output = output or Output()
-    with atomic(path) as target:
+    with atomic(path, before) as target:
         if path.suffix == ".parquet":
             _write_parquet(target, rows, output.columns)
         else:

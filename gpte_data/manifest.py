@@ -108,11 +108,22 @@ def finish(folder: Path) -> None:
         note.unlink()
 
 
+def is_finished(folder: Path) -> bool:
+    """Tell whether no command is writing the folder, or ended half-way."""
+    return not (folder / DONE / UNFINISHED).exists()
+
+
 def check_finished(source: Path) -> None:
     """Raise BadInput for a dataset whose command is still running, or ended half-way."""
-    if (source / DONE / UNFINISHED).exists():
+    if not is_finished(source):
         raise BadInput(
             f"{source} is not finished: run the command that makes it again, it goes on from there"
+        )
+    gone = [mark.output["name"] for mark in marks(source).values() if not _is_there(source, mark)]
+    if gone:
+        raise BadInput(
+            f"{source} lacks {gone[0]}, which was written there: "
+            "run the command that makes it again, it makes what is missing"
         )
 
 

@@ -19,6 +19,8 @@ from gpte_data.stage import Context, Row
 
 SLACK = 8
 """Hits fetched beyond those kept, so that rounding in the search can't change which are kept."""
+CLEAR = 1e-5
+"""Difference of scores that rounding in the search can't make."""
 SAME = 0.99999
 """Cosine from which two documents are taken for the same text."""
 
@@ -51,11 +53,23 @@ class Miner:
             ctx.ledger.notes["queries longer than the teacher takes, truncated"] += (
                 embedded.truncated
             )
-        wanted = self.top_k + max(len(row["positives"]) for row in rows) + SLACK
-        k = min(wanted, len(self.corpus.doc_ids))
-        _, positions = FlatIndex(self.arrays).search(embedded.vectors, k)
-        for row, query, hits in zip(rows, embedded.vectors, positions, strict=True):
-            yield row | self._judged(row["positives"], query, hits[hits >= 0])
+        wanted = self.top_k + max(len(row["positives"]) for row in rows)
+        k = min(wanted + SLACK, len(self.corpus.doc_ids))
+        found = zip(*FlatIndex(self.arrays).search(embedded.vectors, k), strict=True)
+        for row, query, (scores, hits) in zip(rows, embedded.vectors, found, strict=True):
+            hits = self._enough(query, scores, hits, self.top_k + len(row["positives"]))
+            yield row | self._judged(row["positives"], query, hits)
+
+    def _enough(self, query: Any, scores: Any, hits: Any, wanted: int) -> Any:
+        """Return hits among which the best `wanted` are sure to be.
+
+        Where the last of them ties with the last one found, as with many copies of one text, the
+        search goes deeper: which copies are kept is then a matter of their ids alone.
+        """
+        while len(hits) < len(self.corpus.doc_ids) and scores[wanted - 1] - scores[-1] < CLEAR:
+            k = min(2 * len(hits), len(self.corpus.doc_ids))
+            (scores,), (hits,) = FlatIndex(self.arrays).search(query[None], k)
+        return hits
 
     def _judged(self, positives: list[str], query: Any, hits: Any) -> Row:
         """Return the candidates, scored exactly and judged, and the positives' scores."""
@@ -66,6 +80,7 @@ class Miner:
         positive_scores = (own_vectors @ query.astype(np.float64)).astype(np.float32)
         scores = (hit_vectors @ query.astype(np.float64)).astype(np.float32)
         nearness = (hit_vectors @ own_vectors.T).max(axis=1)
+        documents = {self.corpus.document(doc_id) for doc_id in positives}
         ids = [self.corpus.doc_ids[hit] for hit in hits]
         order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[: self.top_k]
         lowest = float(positive_scores.min())
@@ -73,24 +88,28 @@ class Miner:
         return {
             "positive_scores": positive_scores.tolist(),
             "candidates": [
-                self._candidate(ids[i], rank, float(scores[i]), float(nearness[i]), ceiling)
+                {
+                    "doc_id": ids[i],
+                    "rank": rank,
+                    "score": float(scores[i]),
+                    "source": self.source,
+                    **_verdict(
+                        close=not scores[i] <= ceiling,
+                        copy=bool(nearness[i] >= SAME),
+                        sibling=self.corpus.document(ids[i]) in documents,
+                    ),
+                }
                 for rank, i in enumerate(order, 1)
             ],
         }
 
-    def _candidate(
-        self, doc_id: str, rank: int, score: float, nearness: float, ceiling: float
-    ) -> Row:
-        reason = ""
-        if nearness >= SAME:
-            reason = "same text as a positive"
-        elif not score <= ceiling:
-            reason = "too close to the positive's score"
-        return {
-            "doc_id": doc_id,
-            "rank": rank,
-            "score": score,
-            "source": self.source,
-            "verdict": "drop" if reason else "keep",
-            "reason": reason or "below the margin",
-        }
+
+def _verdict(*, close: bool, copy: bool, sibling: bool) -> dict[str, str]:
+    """Return verdict and reason of a candidate; the surest reason to drop it comes first."""
+    if copy:
+        return {"verdict": "drop", "reason": "same text as a positive"}
+    if sibling:
+        return {"verdict": "drop", "reason": "chunk of a positive's document"}
+    if close:
+        return {"verdict": "drop", "reason": "too close to the positive's score"}
+    return {"verdict": "keep", "reason": "below the margin"}

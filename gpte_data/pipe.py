@@ -35,7 +35,9 @@ def pipe(stage: Stage, cfg: StageConfig, source: str, options: RunOptions) -> Le
             check_rows(stage, path, _rows(stage, cfg, path))
         reject = limited(stack.enter_context(_rejects(options.rejected)), options.max_errors)
         if stage.hooks.prepare is not None:
-            stage.hooks.prepare(cfg, lambda: _rows(stage, cfg, path) if path is not None else ())
+            stage.hooks.prepare(
+                cfg, lambda: islice(_rows(stage, cfg, path), options.limit) if path else ()
+            )
         ctx = Context(tell=stack.enter_context(Progress(stage.name, options.limit)).add)
         rows = islice(_rows(stage, cfg, path), options.limit)
         stack.enter_context(_closed_pipe())
@@ -77,6 +79,6 @@ def _rejects(path: Path | None) -> Iterator[Callable[[Rejected], None]]:
     with atomic(path) as target:
 
         def keep(event: Rejected) -> None:
-            target.write(io.to_line(rejected_row(event)))
+            target.write(io.to_line(rejected_row(event), lossy=True))
 
         yield keep

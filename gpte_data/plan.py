@@ -10,7 +10,7 @@ from typing import Any
 
 from gpte_data import io, manifest
 from gpte_data.config import StageConfig
-from gpte_data.errors import BadOption, Changed
+from gpte_data.errors import BadInput, BadOption, Changed
 from gpte_data.shard import Job
 from gpte_data.stage import Stage
 
@@ -96,19 +96,40 @@ def remaining(output: Path, jobs: list[Job], options: RunOptions) -> list[Job]:
     """Return the jobs still to be done; refuse an output folder that is not this run's."""
     if output.exists() and not output.is_dir():
         raise BadOption(f"-o {output} is a file: give a folder, or - for JSONL on stdout")
-    _check_apart(output, jobs[0])
+    _check_apart(output, jobs[0], options.rejected)
+    _check_stage(output, jobs[0])
     _check_foreign(output, jobs)
     if not options.force:
         _check_marks(output, jobs)
     return [job for job in jobs if not _is_done(job, force=options.force)]
 
 
-def _check_apart(output: Path, job: Job) -> None:
+def _check_apart(output: Path, job: Job, rejected: Path | None) -> None:
     """Refuse to write where is read; a folder of documents is read at any depth."""
     here, there = output.resolve(), job.source.resolve()
     below = "input" not in job.identity and there in here.parents
-    if here in (there, there.parent) or below:
+    read = [there, *(path.resolve() for path in getattr(job.cfg, "corpus", ()))]
+    if below or any(here in (path, path.parent) for path in read):
         raise BadOption(f"-o {output} is the folder that is read, or inside it: give another")
+    if rejected is not None and rejected.resolve().parent in (here, *read):
+        raise BadOption(
+            f"--rejected {rejected} would lie among shards, where it would be taken for one: "
+            "give a path outside of the folders that are read and written"
+        )
+
+
+def _check_stage(output: Path, job: Job) -> None:
+    """Refuse the output of another stage, with --force too: it may be all there is of it."""
+    for name in manifest.names(output):
+        try:
+            mark = manifest.read_mark(output, name)
+        except BadInput:
+            continue
+        if mark is not None and mark.identity.get("stage") != job.stage:
+            raise Changed(
+                f"{output} was made with other settings (stage: {mark.identity.get('stage')} -> "
+                f"{job.stage}): give another -o folder"
+            )
 
 
 def _is_done(job: Job, *, force: bool) -> bool:

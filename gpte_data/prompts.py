@@ -20,7 +20,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,6 @@ def prompt_path(name: str) -> Path:
     return path
 
 
-@cache
 def load_prompt(name: str) -> Prompt:
     """Read a prompt; raise BadOption if it is not there, BadInput if it is not one."""
     path = prompt_path(name)
@@ -162,5 +160,6 @@ def _sections(body: str) -> dict[str, str]:
 
 
 def prompt_identity(name: str) -> dict[str, str]:
-    """Return what of a prompt enters a fingerprint: its content, not its place."""
-    return {"prompt": load_prompt(name).sha256}
+    """Return what of a prompt enters a fingerprint: name, which rows carry, and content."""
+    prompt = load_prompt(name)
+    return {"name": prompt.name, "prompt": prompt.sha256}

@@ -9,6 +9,7 @@ from pathlib import Path
 from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.engines import run_jobs
+from gpte_data.errors import TooManyFailures
 from gpte_data.files import atomic, disk_errors, sweep
 from gpte_data.inputs import as_file, check_rows, reader, total_rows, with_input
 from gpte_data.ledger import Ledger
@@ -64,7 +65,7 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         ledger = Ledger.total(_marks(output, jobs))
         ledger.close()
         if options.rejected is not None:
-            collect_rejected(output, [job.name for job in jobs], options.rejected)
+            collect_rejected([output], options.rejected)
     shards = len(io.shards(output))
     seconds = time.monotonic() - started
     return Result(stage.name, output, ledger, len(todo), shards, seconds, prepared)
@@ -88,17 +89,35 @@ def _run_jobs(stage: Stage, cfg: StageConfig, jobs: list[Job], options: RunOptio
             if stage.scope == "whole":
                 run_whole(stage, jobs[0], getattr(cfg, "shard_rows", 8192), progress.add)
             else:
-                for _ in run_jobs(jobs, options.engine, options.workers, progress.add):
-                    pass
+                marks = run_jobs(jobs, options.engine, options.workers, progress.add)
+                _count_failures(marks, options.max_errors)
+
+
+def _count_failures(marks: Iterator[manifest.Mark], max_errors: int | None) -> None:
+    """Wait for all jobs; raise TooManyFailures when too many rows of all of them have failed."""
+    failed = 0
+    for mark in marks:
+        failed += mark.ledger.failed.total()
+        if max_errors is not None and failed > max_errors:
+            raise TooManyFailures(
+                f"{failed} rows failed, more than the {max_errors} allowed: what is done is kept; "
+                "mend the cause and run the same command again"
+            )
 
 
 @contextmanager
 def _or_nothing(output: Path) -> Iterator[None]:
-    """Leave no folder behind where a run ends before anything was written."""
+    """Leave things as they were where a run ends before anything was written.
+
+    A new folder goes away; one that was whole before, failed rows and all, stays readable.
+    """
+    whole = manifest.names(output) and manifest.is_finished(output)
+    before = manifest.names(output)
     try:
         yield
     except BaseException:
-        if not manifest.names(output) and not io.shard_files(output):
+        nothing = not manifest.names(output) and not io.shard_files(output)
+        if nothing or (whole and manifest.names(output) == before):
             manifest.finish(output)
         for folder in (output / manifest.DONE, output / manifest.REJECTED, output):
             with suppress(OSError):  # rmdir takes empty folders only
@@ -128,10 +147,9 @@ def _marks(output: Path, jobs: list[Job]) -> Iterator[Ledger]:
             yield mark.ledger
 
 
-def collect_rejected(output: Path, names: list[str], target: Path) -> None:
-    """Copy the rejected rows of all shards into one JSONL file."""
+def collect_rejected(outputs: list[Path], target: Path) -> None:
+    """Copy the rejected rows of all shards of some outputs into one JSONL file."""
     with atomic(target) as file:
-        for name in names:
-            path = output / manifest.REJECTED / f"{name}.jsonl"
-            if path.is_file():
+        for output in outputs:
+            for path in sorted((output / manifest.REJECTED).glob("*.jsonl")):
                 file.write(path.read_bytes())

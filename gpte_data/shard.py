@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,21 +41,26 @@ def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark
     ctx = Context(journal=job.output / manifest.JOURNAL / f"{job.name}.jsonl", tell=tell)
     output = output_of(stage, job.cfg)
     path = job.output / f"{job.name}{output.suffix}"
-    # When failed rows are tried again there is a mark already: killed between the new shard and
-    # its new mark, the old one would call the shard edited.
-    manifest.mark_path(job.output, job.name).unlink(missing_ok=True)
     rows = islice(io.read(job.source), job.limit)
     with rejected_file(job.output, job.name, job.max_errors) as reject:
-        io.write(path, stage.run(rows, job.cfg, ctx, reject), output)
+        io.write(path, stage.run(rows, job.cfg, ctx, reject), output, partial(_unmark, job))
     mark = manifest.Mark(
         job.identity,
         ctx.ledger,
         manifest.describe(path),
         time.monotonic() - started,
-        options_of(job.cfg),
+        options_of(job),
     )
     manifest.write_mark(job.output, job.name, mark)
     return mark
+
+
+def _unmark(job: Job) -> None:
+    """Take away the mark of an earlier try, where failed rows were tried again.
+
+    Killed between the new shard and its new mark, the old one would call the shard edited.
+    """
+    manifest.mark_path(job.output, job.name).unlink(missing_ok=True)
 
 
 def output_of(stage: Stage, cfg: StageConfig) -> Output:
@@ -62,12 +68,16 @@ def output_of(stage: Stage, cfg: StageConfig) -> Output:
     return stage.hooks.output(cfg) if stage.hooks.output else Output()
 
 
-def options_of(cfg: StageConfig) -> dict[str, Any]:
+def options_of(job: Job) -> dict[str, Any]:
     """Return the options that a mark keeps, fit to be given back with --config.
 
-    Those that never change the output are left out: a server's address may hold a password.
+    Those that never change the output are left out, a server's address may hold a password; so is
+    a corpus that nobody named, the input itself.
     """
-    return cfg.model_dump(mode="json", exclude_defaults=True, exclude=cfg.runtime_fields())
+    left_out = job.cfg.runtime_fields()
+    if getattr(job.cfg, "corpus", None) in ((job.source,), (job.source.parent,)):
+        left_out.add("corpus")
+    return job.cfg.model_dump(mode="json", exclude_defaults=True, exclude=left_out)
 
 
 @contextlib.contextmanager
@@ -77,6 +87,7 @@ def rejected_file(
     """Give a function that keeps rejected rows in `_rejected/NAME.jsonl`, written at the end."""
     path = folder / manifest.REJECTED / f"{name}.jsonl"
     kept = 0
+    too_many: TooManyFailures | None = None
     with contextlib.ExitStack() as stack:
         target: Any = None
 
@@ -85,11 +96,16 @@ def rejected_file(
             if target is None:
                 target = stack.enter_context(atomic(path))
             kept += 1
-            target.write(io.to_line(rejected_row(event)))
+            target.write(io.to_line(rejected_row(event), lossy=True))
 
-        yield limited(reject, max_errors)
+        try:
+            yield limited(reject, max_errors)
+        except TooManyFailures as error:  # what was rejected is kept all the same
+            too_many = error
     if not kept:
         path.unlink(missing_ok=True)
+    if too_many is not None:
+        raise too_many
 
 
 def limited(
@@ -113,4 +129,7 @@ def limited(
 
 def rejected_row(event: Rejected) -> dict[str, Any]:
     """Return a rejected row as it is kept: what became of it, why, and the row itself."""
-    return {"rejected": "failed" if event.failed else "dropped", "reason": event.reason} | event.row
+    return event.row | {
+        "rejected": "failed" if event.failed else "dropped",
+        "reason": event.reason,
+    }

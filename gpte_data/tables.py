@@ -47,8 +47,9 @@ def render(found: Mapping[str, Any]) -> None:
 
 def _stages(datasets: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title="Rows by stage", title_justify="left", **STYLE)
-    for name in ("output", "stage"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("output", no_wrap=True)
+    words = [word for dataset in datasets for word in _stage(dataset).split()]
+    table.add_column("stage", min_width=max(map(len, words)))
     for name in ("in", "out", "dropped", "failed", "shards", "s"):
         table.add_column(name, justify="right", no_wrap=True)
     for dataset in datasets:
@@ -58,12 +59,18 @@ def _stages(datasets: Sequence[Mapping[str, Any]]) -> Table:
         numbers = [dataset["rows"], dropped, failed, dataset["shards"]]
         table.add_row(
             escape(Path(dataset["folder"]).name),
-            dataset["stage"] or "-",
+            _stage(dataset),
             f"{ledger['in']:,}{more}",
             *(f"{n:,}" for n in numbers),
             f"{dataset['seconds']:.1f}",
         )
     return table
+
+
+def _stage(dataset: Mapping[str, Any]) -> str:
+    """Return a dataset's stage as it is shown: `emit`, `emit, unfinished`."""
+    words = [dataset["stage"], "unfinished" if dataset["unfinished"] else None]
+    return ", ".join(escape(word) for word in words if word) or "-"
 
 
 def _notes(console: Console, dataset: Mapping[str, Any], shown: set[str]) -> None:
@@ -133,7 +140,9 @@ def _example(console: Console, row: Mapping[str, Any]) -> None:
         _document(console, "  + ", doc_id, score, row["texts"], "")
     for hit in row.get("candidates", ()):
         sign = "  - " if hit.get("verdict") != "drop" else "  x "
-        _document(console, sign, hit["doc_id"], hit["score"], row["texts"], hit.get("reason", ""))
+        _document(
+            console, sign, hit["doc_id"], hit.get("score"), row["texts"], hit.get("reason", "")
+        )
     console.print()
 
 

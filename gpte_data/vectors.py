@@ -13,6 +13,9 @@ from typing import Any
 from gpte_data import io, manifest
 from gpte_data.corpus import Corpus
 
+VERSION = 1
+"""Of how texts become vectors; raised when the same text and teacher would give others."""
+
 
 @dataclass(frozen=True)
 class VectorSpec:
@@ -26,13 +29,14 @@ class VectorSpec:
     def folder(self) -> str:
         """A folder name that is readable and belongs to these vectors alone."""
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.teacher.rstrip("/"))[-48:].strip("-.")
-        made_by = {"teacher": self.identity, "prompt": self.prompt}
+        made_by = {"version": VERSION, "teacher": self.identity, "prompt": self.prompt}
         return f"{readable}-{manifest.fingerprint(made_by)[:8]}"
 
 
 def vectors_path(shard: Path, spec: VectorSpec) -> Path:
-    """Return where the vectors of a shard lie."""
-    return shard.parent / "_vectors" / spec.folder / f"{io.stem(shard)}.npy"
+    """Return where the vectors of a shard lie; a file that is no shard keeps its ending."""
+    name = io.stem(shard) if io.stem(shard).isdigit() else shard.name
+    return shard.parent / "_vectors" / spec.folder / f"{name}.npy"
 
 
 def missing_shards(corpus: Corpus, spec: VectorSpec) -> list[Path]:
@@ -42,7 +46,12 @@ def missing_shards(corpus: Corpus, spec: VectorSpec) -> list[Path]:
 
 def shard_identity(shard: Path, spec: VectorSpec) -> dict[str, Any]:
     """Return what decides the vectors of one shard."""
-    return {"teacher": spec.identity, "prompt": spec.prompt, "input": manifest.content(shard)}
+    return {
+        "version": VERSION,
+        "teacher": spec.identity,
+        "prompt": spec.prompt,
+        "input": manifest.content(shard),
+    }
 
 
 def _is_there(shard: Path, spec: VectorSpec) -> bool:

@@ -30,9 +30,7 @@ def run_whole(stage: Stage, job: Job, shard_rows: int, tell: Tell) -> manifest.M
                 f"{stage.name} found nothing to write in {job.source}: {ctx.ledger.line()}"
             )
     _finish(stage, job, ctx)
-    mark = manifest.Mark(
-        job.identity, ctx.ledger, {}, time.monotonic() - started, options_of(job.cfg)
-    )
+    mark = manifest.Mark(job.identity, ctx.ledger, {}, time.monotonic() - started, options_of(job))
     manifest.write_mark(job.output, manifest.ALL, mark)
     return mark
 

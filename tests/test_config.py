@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import cli, files, ok
 
+from gpte_data.errors import BadOption
 from gpte_data.io import read_all
+from gpte_data.stages import load
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,14 @@ def test_source_output_and_run_options_can_stand_in_the_file(tmp_path: Path, sam
     assert (tmp_path / "rejected.jsonl").is_file()
 
 
+def test_one_path_is_a_list_of_one() -> None:
+    config = load("emit").config
+    assert config.of({"corpus": "c5"}) == config.of({"corpus": Path("c5")})
+    assert config.of({"corpus": "c5"}) == config.of({"corpus": ["c5"]})
+    with pytest.raises(BadOption, match="--corpus"):
+        config.of({"corpus": 5})
+
+
 def test_a_mark_given_back_makes_the_same_again(tmp_path: Path, sample: Path) -> None:
     synth = ("synth", sample, "-o", tmp_path / "a")
     ok(*synth, "--per-passage", 2, "--seed", 3)
@@ -65,6 +75,12 @@ def test_a_mark_given_back_makes_the_same_again(tmp_path: Path, sample: Path) ->
         ("c.yaml", "force: 'no'\n", "--force takes true or false, found 'no'"),
         ("c.yaml", "engine: slurm\n", "--engine takes local or ray"),
         ("c.yaml", "config: other.yaml\n", "--config"),
+        ("c.yaml", "config: 5\n", "can't name a config file itself"),
+        ("c.yaml", "source: 5\n", "source takes a path, found 5"),
+        ("c.yaml", "output: 5\n", "output takes a path, found 5"),
+        ("c.yaml", "output: [a]\n", "output takes a path, found ['a']"),
+        ("c.yaml", "rejected: false\n", "rejected takes a path, found False"),
+        ("c.yaml", "limit: 5\nyes: 1\n", "must hold options by name, found other keys"),
         ("c.json", '{"limit": ', "is not valid json"),
         ("c.json", '{"fingerprint": "0", "options": null}', "must hold options by name"),
         ("c.toml", "limit = \n", "is not valid toml"),

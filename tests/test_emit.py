@@ -1,5 +1,6 @@
 """Emission: the shards are what the trainers read, and a trainer trains on them."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,18 @@ def test_sentence_transformers_trains_on_the_shards(tmp_path: Path) -> None:
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert trainer.state.global_step == len(losses) == 10
     assert sum(losses[-3:]) < sum(losses[:3])
+
+
+def test_positives_of_one_query_are_shuffled_apart(tmp_path: Path) -> None:
+    """Side by side in a batch they would be each other's false negatives."""
+    out, _ = emit(tmp_path, num_negatives=0)
+    anchors = [row["anchor"] for row in io.read_all(out)]
+    twice = [anchor for anchor in set(anchors) if anchors.count(anchor) == 2]
+    adjacent = sum(one == other for one, other in itertools.pairwise(anchors))
+    assert len(twice) == 6
+    assert adjacent < 3
+
+
+def test_flagembedding_needs_a_negative(tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="needs at least one negative"):
+        emit(tmp_path, format="flagembedding", num_negatives=0)

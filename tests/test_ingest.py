@@ -134,10 +134,30 @@ def test_no_text_at_all_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"no column body, it has abstract, key"):
         passages(source, text_column="body")
     source = write(tmp_path / "e.jsonl", [{"id": "1", "text": "t"}])
-    with pytest.raises(BadInput, match=r"no column body, it has doc_id"):
+    with pytest.raises(BadInput, match=r"no column body, it has id, text"):
         passages(source, text_column="body")
     with pytest.raises(BadInput, match="is empty"):
         passages(write(tmp_path / "f.jsonl", []))
+
+
+@pytest.mark.parametrize("option", ["id", "title"])
+def test_a_named_column_that_no_record_has_is_told(tmp_path: Path, option: str) -> None:
+    docs = [{"doc_id": "1", "text": "t"}, {"id": "2", "title": "T", "text": "t", "late": "l"}]
+    source = write(tmp_path / "d.jsonl", docs)
+    says = rf"no column nmae, it has doc_id, id, late, text, title: .*--{option}-column"
+    with pytest.raises(BadInput, match=says):
+        passages(source, **{f"{option}_column": "nmae"})
+    rows, _, _ = passages(source, **{f"{option}_column": "late"})
+    assert len(rows) == 2, "one record that has it is enough"
+    (tmp_path / "n.txt").write_text("text")
+    with pytest.raises(BadInput, match="no column nmae, it has doc_id, text"):
+        passages(tmp_path / "n.txt", **{f"{option}_column": "nmae"})
+
+
+def test_a_language_is_a_string(tmp_path: Path) -> None:
+    docs = [{"text": "a", "language": 5}, {"text": "b", "language": "de"}, {"text": "c"}]
+    rows, _, _ = passages(write(tmp_path / "d.jsonl", docs))
+    assert [row.get("language") for row in rows] == ["5", "de", None]
 
 
 def test_only_broken_lines_are_all_dropped(tmp_path: Path) -> None:
@@ -256,6 +276,24 @@ def test_pairs_can_not_go_with_chunks() -> None:
     assert ingest.hooks.also is not None
     with pytest.raises(BadOption, match="--pairs can't go with --chunk-words"):
         ingest.hooks.also(IngestConfig.of({"source": "x", "pairs": "p", "chunk_words": 60}))
+
+
+def test_pairs_are_refused_before_the_corpus_is_made(tmp_path: Path) -> None:
+    folder, also = beir(tmp_path / "c"), ingest.hooks.also
+    assert also is not None
+    (tmp_path / "n.txt").write_text("text")
+    for source, pairs, split, says in (
+        ("-", "p", "train", "stdin has .*--pairs needs a folder in BEIR's layout"),
+        (str(tmp_path / "n.txt"), "p", "train", "needs a folder in BEIR's layout"),
+        (str(folder), str(tmp_path / "p"), "nope", r"no qrels/nope\.tsv: --split takes one of"),
+        (str(folder), str(folder), "train", "lies in .*, which is read"),
+        (str(folder), str(folder / "p"), "train", "lies in .*, which is read"),
+    ):
+        with pytest.raises((BadInput, BadOption), match=says):
+            also(IngestConfig.of({"source": source, "pairs": pairs, "split": split}))
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(BadInput, match=r"no queries\.jsonl"):
+        also(IngestConfig.of({"source": str(folder), "pairs": str(tmp_path / "p")}))
 
 
 def test_a_missing_split_names_those_there(tmp_path: Path) -> None:

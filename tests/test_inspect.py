@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gpte_data import io
-from gpte_data.errors import BadInput
+from gpte_data import corpus, io, manifest
+from gpte_data.card import data_card
+from gpte_data.commands.embed import embed
+from gpte_data.errors import BadInput, UserError
 from gpte_data.inspection import distribution, survey
+from gpte_data.ledger import Ledger
 
 
 def rows() -> list[dict[str, Any]]:
@@ -87,3 +91,62 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
+
+
+def test_outputs_that_are_not_finished_are_shown_with_the_others(tmp_path: Path) -> None:
+    manifest.begin(tmp_path / "a")
+    for name in ("b", "c"):
+        manifest.begin(tmp_path / name)
+        io.write(tmp_path / name / "00000.parquet", rows())
+    manifest.finish(tmp_path / "c")
+    found = json.loads(inspect(tmp_path, "--json"))["datasets"]
+    assert [(d["shards"], d["rows"]) for d in found] == [(0, 0), (1, 30), (1, 30)]
+    assert [d["unfinished"] for d in found] == [True, True, False]
+    assert inspect(tmp_path).count("unfinished") == 2
+    assert "0 rows in 0 shards" in inspect(tmp_path / "a")
+
+
+def test_the_stage_of_an_unfinished_output_is_seen_at_80_columns(tmp_path: Path) -> None:
+    mark = manifest.Mark({"stage": "filter-negatives"}, Ledger(20_000, 0, 20_000), {}, 1234.5)
+    folder = tmp_path / "filtered"
+    manifest.begin(folder)
+    manifest.write_mark(folder, "00000", mark)
+    shown = inspect(folder)
+    assert "filter-negatives," in shown
+    assert "unfinished" in shown
+
+
+def test_scores_that_are_not_finite_and_lists_are_counted(tmp_path: Path) -> None:
+    odd = {"positive_scores": [float("nan")], "positive_rerank_scores": [float("inf")]}
+    io.write(tmp_path / "00000.parquet", [row | odd for row in rows()])
+    found = survey(tmp_path)["datasets"][0]
+    assert found["ledger"]["notes"] == {"scores that are not finite": 60}
+    assert set(found["scores"]) == {"negatives, teacher", "dropped, teacher"}
+    assert "scores that are not finite: 60" in inspect(tmp_path)
+    (tmp_path / "00000.parquet").unlink()
+    io.write(tmp_path / "00000.jsonl", [row | {"language": ["en", "de"]} for row in rows()])
+    assert survey(tmp_path)["datasets"][0]["fields"]["language"] == {"['en', 'de']": 30}
+
+
+def test_the_card_says_how_many_queries_and_what_is_beside_them() -> None:
+    ledger = Ledger(10, 5, 12, Counter({"fewer than 2 negatives": 3}))
+    card = data_card("sentence-transformers", ".parquet", 2, ledger, {"identity": {}})
+    assert "12 examples from 7 queries, with 2 negatives each" in card
+    assert "automatic mining" in card
+    card = data_card("sentence-transformers", ".parquet", 0, ledger, {"identity": {}})
+    assert "12 examples from 7 queries, pairs without negatives" in card
+    assert "automatic mining" not in card
+
+
+def test_embed_says_what_is_wrong_with_the_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(folders: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "_vectors"))
+
+    monkeypatch.setattr(corpus, "open_corpus", refused)
+    with pytest.raises(UserError, match="_vectors can't be used"):
+        embed(tmp_path)
+    manifest.begin(tmp_path)
+    with pytest.raises(BadInput, match="is not finished"):
+        embed(tmp_path)

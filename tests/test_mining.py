@@ -180,3 +180,35 @@ def test_minilm_finds_the_neighbours(tmp_path: Path) -> None:
     assert first[0]["candidates"][0]["doc_id"] == "kitten"
     assert first[0]["candidates"][0]["source"] == "st:all-MiniLM-L6-v2"
     assert len(list((tmp_path / "_vectors").glob("*/00000.npy"))) == 1
+
+
+@pytest.mark.parametrize("queries", [1, 5, 64])
+def test_copies_at_the_boundary_are_kept_by_their_ids(tmp_path: Path, queries: int) -> None:
+    """Sixty copies of one text, ten places: which are kept is not for the other queries to say."""
+    random = np.random.default_rng(0)
+    vectors = unit(random, 360)
+    asked = unit(random, queries)
+    vectors[300:] = asked[0] * np.float32(0.9) + vectors[300] * np.float32(0.1)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    order = np.concatenate([np.arange(300), np.arange(359, 299, -1)])
+    io.write(tmp_path / "00000.parquet", [{"doc_id": f"d{i:04d}", "text": "x"} for i in order])
+    rows = [{"query_id": f"q{i}", "query": f"q{i}", "positives": ["d0000"]} for i in range(queries)]
+    corpus = Corpus((tmp_path,))
+    first = mine(corpus, [vectors[order]], asked, rows, top_k=10)[0]
+    assert [hit["doc_id"] for hit in first["candidates"]] == [f"d{i:04d}" for i in range(300, 310)]
+
+
+def test_chunks_of_a_positive_s_document_are_no_negatives(tmp_path: Path) -> None:
+    chunks = [
+        {"doc_id": f"d{i}#{j}", "text": f"text {i} {j}", "source": f"d{i}"}
+        for i in range(10)
+        for j in range(4)
+    ]
+    io.write(tmp_path / "00000.parquet", chunks)
+    random = np.random.default_rng(5)
+    rows = [{"query_id": "q", "query": "q", "positives": ["d3#1"]}]
+    (mined,) = mine(Corpus((tmp_path,)), [unit(random, 40)], unit(random, 1), rows, top_k=39)
+    siblings = {h["doc_id"]: h for h in mined["candidates"] if h["doc_id"].startswith("d3#")}
+    assert siblings.keys() == {"d3#0", "d3#2", "d3#3"}
+    for hit in siblings.values():
+        assert (hit["verdict"], hit["reason"]) == ("drop", "chunk of a positive's document")

@@ -88,8 +88,11 @@ def test_a_changed_flag_is_refused_and_named(corpus: Path, pairs: Path) -> None:
     assert "(limit: none -> 7)" in refused(pairs, *again, "--limit", 7)
 
 
-def test_another_stage_in_the_same_folder_is_refused(corpus: Path, pairs: Path) -> None:
-    sentence = refused(pairs, "emit", pairs, "-o", corpus, "--corpus", corpus, "--num-negatives", 0)
+def test_another_stage_in_the_same_folder_is_refused(
+    tmp_path: Path, corpus: Path, pairs: Path
+) -> None:
+    other = shutil.copytree(corpus, tmp_path / "other")
+    sentence = refused(other, "emit", pairs, "-o", other, "--corpus", corpus, "--num-negatives", 0)
     assert "(stage: ingest -> emit)" in sentence
 
 
@@ -98,7 +101,7 @@ def test_a_changed_prompt_is_refused_and_a_moved_one_is_not(tmp_path: Path, corp
     prompt.write_text(PROMPT)
     ok("synth", corpus, "-o", out, "--recipe", prompt)
     (tmp_path / "elsewhere").mkdir()
-    moved = shutil.move(prompt, tmp_path / "elsewhere" / "other-name.md")
+    moved = shutil.move(prompt, tmp_path / "elsewhere" / "mine.md")
     assert "nothing to do" in ok("synth", corpus, "-o", out, "--recipe", moved)
     Path(moved).write_text(PROMPT.replace("Write a", "Write one"))
     sentence = refused(out, "synth", corpus, "-o", out, "--recipe", moved)
@@ -356,4 +359,4 @@ def test_max_errors_decides_the_exit_code(tmp_path: Path, corpus: Path) -> None:
     assert few.rc == 1
     told = "error: more than 2 rows failed, the last one for: status 500"
     assert few.stderr.splitlines()[-1].startswith(told)
-    assert list((tmp_path / "b").iterdir()) == [tmp_path / "b" / "_journal"]
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"_journal", "_rejected"}

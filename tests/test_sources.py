@@ -7,6 +7,7 @@ import io
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -371,13 +372,56 @@ def test_datasets_from_a_local_folder(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("source", ["hf:", "hf:/no/such/folder", "hf:no-such-owner/no-such-name"])
 def test_datasets_that_are_not_there(source: str) -> None:
-    with pytest.raises(BadInput, match="can't be read"):
+    with pytest.raises(BadInput, match="can't be"):
         rows(source)
     with pytest.raises(BadInput, match="can't be"):
         source_identity(source)
 
 
+def test_the_hub_is_read_at_the_commit_that_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def load(*given: Any, **options: Any) -> list[dict[str, Any]]:
+        asked.append((*given, options["split"], options["revision"]))
+        return [{"id": "1", "text": "t"}]
+
+    commits = iter(["first", "second"])
+    info = SimpleNamespace(dataset_info=lambda name: SimpleNamespace(sha=next(commits)))
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: info)
+    monkeypatch.setattr("datasets.load_dataset", load)
+    assert source_identity("hf:some/set:conf@test") == "first:conf@test"
+    assert good("hf:some/set:conf@test") == [("1", None, "t")]
+    assert source_identity("hf:some/set") == "first:@train"
+    assert asked == [("some/set", "conf", "test", "first")]
+
+
 # Which kind it is
+
+
+@pytest.mark.parametrize(
+    ("read", "left"),
+    [
+        ("README.md", "data/train-0.parquet"),
+        ("README.md", "d.csv"),
+        ("README.md", "d.tsv.gz"),
+        ("a.parquet", "d.jsonl.zst"),
+        ("a.jsonl", "in/b.jsonl"),
+    ],
+)
+def test_data_that_would_be_passed_over_are_told(tmp_path: Path, read: str, left: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "_done").mkdir()
+    if read == "a.parquet":
+        pq.write_table(table(DOCS), tmp_path / read)
+    else:
+        (tmp_path / read).write_bytes(lines(DOCS))
+    (tmp_path / "_done" / "all.json").write_text("{}")
+    (tmp_path / ".hidden.json").write_text("{}")
+    assert rows(tmp_path), "what is hidden or kept as a book is no data"
+    (tmp_path / left).write_bytes(lines(DOCS))
+    with pytest.raises(BadInput, match=rf"\({left}\): name the file or the inner folder"):
+        rows(tmp_path)
 
 
 def test_what_can_not_be_read(tmp_path: Path) -> None:
@@ -394,12 +438,17 @@ def test_what_can_not_be_read(tmp_path: Path) -> None:
 def test_identity_is_the_content(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(DOCS))
     (tmp_path / "b.jsonl").write_bytes(lines(DOCS))
-    assert source_identity(str(tmp_path / "a.jsonl")) == source_identity(str(tmp_path / "b.jsonl"))
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "a.jsonl").write_bytes(lines(DOCS))
+    same = source_identity(str(tmp_path / "e" / "a.jsonl"))
+    assert source_identity(str(tmp_path / "a.jsonl")) == same
+    assert source_identity(str(tmp_path / "b.jsonl")) != same, "a name decides how it is read"
     one = source_identity(str(beir(tmp_path / "c")))
     assert one == source_identity(str(beir(tmp_path / "d")))
     (tmp_path / "d" / "corpus.jsonl").write_bytes(lines(DOCS[:1]))
     assert one != source_identity(str(tmp_path / "d"))
-    assert source_identity(f"hf:{tmp_path / 'c'}") == one
+    assert source_identity(f"hf:{tmp_path / 'c'}") == f"{one}:@train"
+    assert source_identity(f"hf:{tmp_path / 'c'}:x@test") == f"{one}:x@test"
     with pytest.raises(BadInput, match="does not exist"):
         source_identity(str(tmp_path / "nope"))
 

@@ -11,13 +11,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 from gpte_data.backends import Completion, Keep, Options, Request
 from gpte_data.chunks import first_words, sentences
-from gpte_data.corpus import open_corpus
+from gpte_data.corpus import Corpus, open_corpus
 from gpte_data.errors import BadOption
 from gpte_data.records import full_text
 
@@ -45,7 +44,7 @@ def open_llm(model: str, options: Options) -> "Extractive":
     """Return the extractor over a corpus' term statistics."""
     if not options.corpus:
         raise BadOption("--llm extractive needs the term statistics of a corpus: give --corpus")
-    return Extractive(_frequencies(options.corpus))
+    return Extractive(_frequencies(open_corpus(options.corpus)))
 
 
 def terms(text: str) -> list[str]:
@@ -61,11 +60,11 @@ def terms(text: str) -> list[str]:
     return found
 
 
-@cache
-def _frequencies(corpus: tuple[Path, ...]) -> tuple[int, Mapping[str, int]]:
+@lru_cache(maxsize=2)
+def _frequencies(corpus: Corpus) -> tuple[int, Mapping[str, int]]:
     """Return the number of passages and the document frequency of terms seen more than once."""
     documents, frequencies = 0, Counter[str]()
-    for row in open_corpus(corpus).rows():
+    for row in corpus.rows():
         documents += 1
         frequencies.update(set(terms(full_text(row))))
     return documents, {term: count for term, count in frequencies.items() if count > 1}

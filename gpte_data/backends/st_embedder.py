@@ -7,6 +7,7 @@ import numpy as np
 from gpte_data.backends import Embedded, Options
 from gpte_data.backends.models import model_identity
 from gpte_data.backends.st_model import forward, load
+from gpte_data.errors import BadInput
 
 
 def identity(model: str) -> dict[str, str]:
@@ -23,6 +24,7 @@ class STEmbedder:
     """Embeds texts with a SentenceTransformer; long texts are cut to what it takes."""
 
     def __init__(self, model: str, options: Options) -> None:
+        self.name = model
         self.model = load(model)
         self.tokens = options.batch_tokens
 
@@ -35,5 +37,7 @@ class STEmbedder:
                 vectors = np.zeros((len(texts), found.shape[1]), dtype=np.float32)
             vectors[positions] = found
             truncated += sum(cut)
+        if not np.isfinite(vectors).all():
+            raise BadInput(f"st:{self.name} gives vectors that are not finite: take another model")
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return Embedded(vectors / np.maximum(lengths, 1e-12), truncated)

@@ -13,7 +13,7 @@ from gpte_data.backends import Options
 from gpte_data.backends.batching import batches, collate, split
 from gpte_data.backends.models import model_identity
 from gpte_data.backends.st_model import WINDOW, load_cross_encoder, longest_input
-from gpte_data.errors import BadOption
+from gpte_data.errors import BadInput, BadOption
 
 
 def identity(model: str) -> dict[str, str]:
@@ -33,6 +33,7 @@ class STReranker:
     scale = "probability"
 
     def __init__(self, model: str, options: Options) -> None:
+        self.name = model
         self.model = load_cross_encoder(model)
         self.tokens = options.batch_tokens
         self.longest = longest_input(self.model)
@@ -57,6 +58,8 @@ class STReranker:
                     logits = self.model.model(**on_device).logits[: len(positions), 0]
                 scores[[start + i for i in positions]] = _sigmoid(logits.double().cpu().numpy())
                 tell(len(positions))
+        if not np.isfinite(scores).all():
+            raise BadInput(f"st:{self.name} gives scores that are not finite: take another model")
         return scores
 
     def _encode(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:

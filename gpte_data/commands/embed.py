@@ -22,17 +22,21 @@ def embed(
     from gpte_data.backends import EMBEDDERS, Options, check, embedder_identity, open_embedder
     from gpte_data.corpus import open_corpus
     from gpte_data.embedding import ensure_vectors
+    from gpte_data.files import disk_errors
+    from gpte_data.manifest import check_finished
     from gpte_data.talk import say_ledger
     from gpte_data.vectors import VectorSpec, vectors_path
 
-    opened = open_corpus((corpus,))
-    documents = len(opened.doc_ids)
-    options = Options(base_url=base_url, concurrency=concurrency)
-    spec = VectorSpec(teacher, embedder_identity(teacher), doc_prompt)
-    check(teacher, EMBEDDERS, "teacher", options)
-    ledger = ensure_vectors(opened, spec, lambda: open_embedder(teacher, options))
-    folder = vectors_path(opened.shards[0], spec).parent
-    if ledger.rows_in:
-        say_ledger("embed", ledger)
-    else:
-        typer.echo(f"embed: nothing to do, {documents:,} vectors are in {folder}", err=True)
+    with disk_errors(corpus):
+        check_finished(corpus)
+        opened = open_corpus((corpus,))
+        documents = len(opened.doc_ids)
+        options = Options(base_url=base_url, concurrency=concurrency)
+        spec = VectorSpec(teacher, embedder_identity(teacher), doc_prompt)
+        check(teacher, EMBEDDERS, "teacher", options)
+        ledger = ensure_vectors(opened, spec, lambda: open_embedder(teacher, options))
+        folder = vectors_path(opened.shards[0], spec).parent
+        if ledger.rows_in:
+            say_ledger("embed", ledger)
+        else:
+            typer.echo(f"embed: nothing to do, {documents:,} vectors are in {folder}", err=True)

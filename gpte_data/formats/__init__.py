@@ -1,7 +1,7 @@
 """Trainers' formats: one file each, and a name in FORMATS.
 
-Each module has `output(cfg)`, how its rows are written, and `examples(anchor, cfg)`, the rows that
-one query with its positives and negatives becomes.
+Each module has `output(negatives)`, how its rows are written, `parts(row)`, the examples that one
+query becomes, and `examples(anchor, negatives)`, an example as it is written.
 """
 
 from collections.abc import Sequence

@@ -21,6 +21,15 @@ def output(negatives: int) -> Output:
     return Output(".parquet", dict.fromkeys(columns(negatives), "string"))
 
 
+def parts(row: Row) -> list[Row]:
+    """Return a row for each positive; each is an example of its own, and shuffled as such."""
+    scores = [name for name in ("positive_scores", "positive_rerank_scores") if name in row]
+    return [
+        row | {"positives": [positive]} | {name: [row[name][i]] for name in scores}
+        for i, positive in enumerate(row["positives"])
+    ]
+
+
 def examples(anchor: Anchor, negatives: int) -> Iterator[Row]:
     """Yield a row for each positive."""
     texts = [document.text for document in anchor.negatives]

@@ -3,9 +3,12 @@
 Each module has two functions: `matches(source)` says whether it reads that, `rows(source, columns)`
 yields its records as dicts with `doc_id`, `title` and `text` where it finds them. What can't be
 read is yielded too, as a row with BROKEN set to the reason, so that it is counted and kept.
+One that reads folders of files also has `files_read(source)`: data it would pass over is told.
 A new kind of source is a new file and a name in SOURCES.
 """
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gpte_data.errors import BadInput
-from gpte_data.files import sha256_file, sha256_folder
+from gpte_data.files import sha256_file, sha256_folder, visible_files
 from gpte_data.stage import Row
 
 SOURCES = ("hub", "beir", "table", "jsonl", "text_folder")
@@ -46,6 +49,14 @@ class Columns:
         taken = {name for name in names.values() if name} | names.keys()
         found = {ours: row[theirs] for ours, theirs in names.items() if theirs}
         return found | {name: value for name, value in row.items() if name not in taken}
+
+
+class AsFound(Columns):
+    """Leaves the columns' names as they are in the source."""
+
+    def renamed(self, row: Mapping[str, object]) -> Row:
+        """Return the record as it is."""
+        return dict(row)
 
 
 def _pick(row: Mapping[str, object], named: str, usual: tuple[str, ...]) -> str | None:
@@ -89,12 +100,38 @@ def _module(source: str) -> ModuleType:
 
 def read_source(source: str, columns: Columns) -> Iterator[Row]:
     """Yield the records of a source, broken ones included; raise BadInput if it can't be opened."""
-    rows: Iterator[Row] = _module(source).rows(source, columns)
+    module = _module(source)
+    if hasattr(module, "files_read") and Path(source).is_dir():
+        _check_nothing_is_passed_over(Path(source), set(module.files_read(source)))
+    rows: Iterator[Row] = module.rows(source, columns)
     return rows
 
 
+def _check_nothing_is_passed_over(folder: Path, read: set[Path]) -> None:
+    """Raise BadInput if data lie below a folder that its reader leaves out (`_` names are none)."""
+    from gpte_data.sources import jsonl, table
+
+    left = [
+        inner.as_posix()
+        for inner in (path.relative_to(folder) for path in visible_files(folder))
+        if inner.name.lower().endswith(table.ENDINGS + jsonl.ENDINGS)
+        and not inner.name.lower().endswith(".json")  # as often settings as data
+        and folder / inner not in read
+        and not any(part.startswith("_") for part in inner.parts)
+    ]
+    if left:
+        some = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        raise BadInput(
+            f"{folder} holds data that would not be read beside what would ({some}): "
+            "name the file or the inner folder to read"
+        )
+
+
 def source_identity(source: str) -> str:
-    """Return what of a source enters a fingerprint: the content of its files."""
+    """Return what of a source enters a fingerprint: names and contents of its files.
+
+    A file's name counts too: it decides how the file is read, and the id of a text file.
+    """
     if source.startswith("hf:"):
         from gpte_data.sources.hub import revision
 
@@ -102,4 +139,6 @@ def source_identity(source: str) -> str:
     path = Path(source)
     if not path.exists():
         raise BadInput(f"{source} does not exist: give a file or folder of documents, or hf:NAME")
-    return sha256_folder(path) if path.is_dir() else sha256_file(path)
+    if path.is_dir():
+        return sha256_folder(path)
+    return hashlib.sha256(os.fsencode(path.name) + f"\0{sha256_file(path)}".encode()).hexdigest()

@@ -35,10 +35,8 @@ def pairs(source: str, split: str) -> Iterator[Row]:
     A query without any has empty positives; judgements of a query that is not there come as rows
     without `query`. A judgement of 0 is no positive.
     """
-    queries = _find(Path(source), "queries.jsonl")
-    if queries is None:
-        raise BadInput(f"{source} has no queries.jsonl: --pairs needs a folder in BEIR's layout")
-    relevant = _relevant(Path(source), split)
+    queries, qrels = pair_files(source, split)
+    relevant = _relevant(qrels)
     for row in records(queries):
         if BROKEN in row:
             yield row
@@ -54,14 +52,26 @@ def pairs(source: str, split: str) -> Iterator[Row]:
         yield {"query_id": query_id, "positives": positives}
 
 
-def _relevant(folder: Path, split: str) -> dict[str, list[str]]:
-    """Return query_id -> relevant doc_ids of a split, in the order of the file."""
+def pair_files(source: str, split: str) -> tuple[Path, Path]:
+    """Return the files of the queries and of a split's judgements; raise BadInput if one lacks."""
+    folder = Path(source)
+    if not matches(source):
+        what = "stdin" if source == "-" else source
+        raise BadInput(f"{what} has no corpus.jsonl: --pairs needs a folder in BEIR's layout")
+    queries = _find(folder, "queries.jsonl")
+    if queries is None:
+        raise BadInput(f"{source} has no queries.jsonl: --pairs needs a folder in BEIR's layout")
     path = _find(folder / "qrels", f"{split}.tsv")
     if path is None:
         there = sorted(p.name.split(".")[0] for p in (folder / "qrels").glob("*.tsv*"))
         raise BadInput(
             f"{folder} has no qrels/{split}.tsv: --split takes one of {', '.join(there) or 'none'}"
         )
+    return queries, path
+
+
+def _relevant(path: Path) -> dict[str, list[str]]:
+    """Return query_id -> relevant doc_ids of a split, in the order of the file."""
     relevant: dict[str, list[str]] = {}
     for number, row in enumerate(table_rows(str(path), Columns()), 2):
         try:

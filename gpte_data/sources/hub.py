@@ -5,6 +5,7 @@ as NAME.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from gpte_data.errors import BadInput
@@ -28,12 +29,13 @@ def _parts(source: str) -> tuple[str, str | None, str]:
 
 
 def rows(source: str, columns: Columns) -> Iterator[Row]:
-    """Yield the documents of the split, streamed."""
+    """Yield the documents of the split, streamed; those of the commit that `revision` names."""
     from datasets import load_dataset
 
     name, config, split = _parts(source)
+    commit = None if Path(name).is_dir() else _commit(name)
     try:
-        dataset = load_dataset(name, config, split=split, streaming=True)
+        dataset = load_dataset(name, config, split=split, streaming=True, revision=commit)
         for row in dataset:
             yield columns.renamed({key: value for key, value in row.items() if value is not None})
     except Exception as error:  # the hub's client has errors of four libraries
@@ -41,16 +43,21 @@ def rows(source: str, columns: Columns) -> Iterator[Row]:
 
 
 def revision(source: str) -> str:
-    """Return what stands for the dataset's content: its files' hash, or the hub's commit."""
-    name, _, _ = _parts(source)
-    if Path(name).is_dir():
-        return sha256_folder(Path(name))
+    """Return what stands for the content: the files' hash or the commit, the config, the split."""
+    name, config, split = _parts(source)
+    sha = sha256_folder(Path(name)) if Path(name).is_dir() else _commit(name)
+    return f"{sha}:{config or ''}@{split}"
+
+
+@cache
+def _commit(name: str) -> str:
+    """Return the commit of a dataset on the hub: the same one for as long as the process lives."""
     from huggingface_hub import HfApi
 
     try:
         return str(HfApi().dataset_info(name).sha)
     except Exception as error:
-        raise BadInput(f"{source} can't be reached on the hub: {_words(error)}") from None
+        raise BadInput(f"hf:{name} can't be reached on the hub: {_words(error)}") from None
 
 
 def _words(error: Exception) -> str:

@@ -22,16 +22,17 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 def matches(source: str) -> bool:
     """Tell whether this is a file of JSON lines, or a folder with .jsonl files in it."""
-    return bool(_files(source))
+    return bool(files_read(source))
 
 
-def _files(source: str) -> list[Path]:
+def files_read(source: str) -> list[Path]:
+    """Return the files that are read, in order."""
     return files(source, IN_A_FOLDER if Path(source).is_dir() else ENDINGS)
 
 
 def rows(source: str, columns: Columns) -> Iterator[Row]:
     """Yield the documents of the file or files."""
-    for path in _files(source):
+    for path in files_read(source):
         for row in records(path):
             yield row if BROKEN in row else columns.renamed(row)
 

@@ -16,16 +16,17 @@ ENDINGS = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.z
 
 def matches(source: str) -> bool:
     """Tell whether this is a table, or a folder with Parquet files in it."""
-    return bool(_files(source))
+    return bool(files_read(source))
 
 
-def _files(source: str) -> list[Path]:
+def files_read(source: str) -> list[Path]:
+    """Return the files that are read, in order."""
     return files(source, (".parquet",) if Path(source).is_dir() else ENDINGS)
 
 
 def rows(source: str, columns: Columns) -> Iterator[Row]:
     """Yield the documents of the table."""
-    for file in _files(source):
+    for file in files_read(source):
         records = _parquet(file) if file.suffix.lower() == ".parquet" else _delimited(file)
         for row in records:
             yield row if BROKEN in row else columns.renamed(row)

@@ -15,11 +15,12 @@ _HEADING = re.compile(r"\A\s*#[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
 def matches(source: str) -> bool:
     """Tell whether this is a text file, or a folder with text files in it."""
     path = Path(source)
-    return bool(_files(path)) if path.is_dir() else path.suffix.lower() in ENDINGS
+    return bool(files_read(source)) if path.is_dir() else path.suffix.lower() in ENDINGS
 
 
-def _files(folder: Path) -> list[Path]:
+def files_read(source: str) -> list[Path]:
     """Return the text files below a folder, in order; hidden ones are left out."""
+    folder = Path(source)
     return sorted(
         path
         for path in folder.rglob("*")
@@ -33,10 +34,12 @@ def rows(source: str, columns: Columns) -> Iterator[Row]:
     """Yield each file as a document; a Markdown file's first heading is its title."""
     path = Path(source)
     if path.is_file():
-        yield _document(path, path.name)
-        return
-    for file in _files(path):
-        yield _document(file, file.relative_to(path).as_posix())
+        named = [(path, path.name)]
+    else:
+        named = [(file, file.relative_to(path).as_posix()) for file in files_read(source)]
+    for file, name in named:
+        row = _document(file, name)
+        yield row if BROKEN in row else columns.renamed(row)
 
 
 def _document(path: Path, name: str) -> Row:

@@ -1,8 +1,8 @@
 """Training shards: the texts are joined in, shuffled over all rows, in a trainer's own format.
 
 A query becomes an example with its `num_negatives` hardest negatives that no rule dropped. The
-shuffle is an order by hash(seed, query_id): it is the same for the same rows, whatever shards they
-came in.
+shuffle is an order by hash(seed, query_id, positives): it is the same for the same rows, whatever
+shards they came in.
 """
 
 from collections import Counter
@@ -77,26 +77,32 @@ def _finish(cfg: EmitConfig, ledger: Ledger, facts: Mapping[str, Any]) -> Mappin
 )
 def emit(rows: Iterable[Row], cfg: EmitConfig, ctx: Context) -> Iterator[Event]:
     """Write each query with its texts; one with too few negatives is dropped."""
-    chosen: list[tuple[int, Row]] = []
+    chosen: list[tuple[int, str, Row]] = []
+    split = format_module(cfg.format).parts
     for row in rows:
         problem = _problem(row, cfg.num_negatives)
         if problem:
             yield Rejected(row, problem)
-        else:
-            chosen.append((bits(cfg.seed, row["query_id"], "shuffle"), _slim(row, cfg)))
-    chosen.sort(key=lambda item: (item[0], item[1]["query_id"]))
+            continue
+        parts = split(_slim(row, cfg))
+        if len(parts) > 1:
+            yield Expanded(len(parts) - 1)
+        for part in parts:
+            place = bits(cfg.seed, row["query_id"], *part["positives"], "shuffle")
+            chosen.append((place, row["query_id"], part))
+    chosen.sort(key=lambda item: item[:2])
     facts: dict[str, Counter[str]] = {
         name: Counter() for name in ("recipe", "generator", "teacher")
     }
     for start in range(0, len(chosen), BLOCK):
-        block = [row for _, row in chosen[start : start + BLOCK]]
+        block = [row for *_, row in chosen[start : start + BLOCK]]
         yield from _examples(block, cfg, ctx, facts)
     ctx.facts.update({name: dict(counts.most_common()) for name, counts in facts.items()})
 
 
 def _problem(row: Row, negatives: int) -> str | None:
     """Return why a row can't be an example, or None."""
-    if not row["query"] or not row["positives"]:
+    if not row["query"].strip() or not row["positives"]:
         return "no query or no positive"
     if len(kept(row)) < negatives:
         return f"fewer than {negatives} negatives"
@@ -120,10 +126,7 @@ def _examples(
     texts = corpus.texts(doc for row in rows for doc in _documents(row, cfg.num_negatives))
     write = format_module(cfg.format).examples
     for row in rows:
-        made = list(write(_anchor(row, texts, cfg), cfg.num_negatives))
-        if len(made) > 1:
-            yield Expanded(len(made) - 1)
-        yield from made
+        yield from write(_anchor(row, texts, cfg), cfg.num_negatives)
         ctx.tell(1, 0)
         facts["recipe"][row.get("recipe", "own queries")] += 1
         facts["generator"][row.get("generator", "no model")] += 1

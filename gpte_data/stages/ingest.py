@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -9,7 +10,8 @@ from pydantic import Field
 from gpte_data.chunks import chunks
 from gpte_data.config import Identity, Runtime, StageConfig
 from gpte_data.errors import BadInput, BadOption
-from gpte_data.sources import BROKEN, TEXT, Columns, read_source, source_identity
+from gpte_data.sources import BROKEN, TEXT, AsFound, Columns, read_source, source_identity
+from gpte_data.sources.beir import pair_files
 from gpte_data.stage import Context, Event, Expanded, Hooks, Rejected, Row, Stage, stage
 
 
@@ -41,6 +43,7 @@ class IngestConfig(StageConfig):
 
 def _read(cfg: IngestConfig) -> Iterator[Row]:
     """Yield the source's records; a source where no record has any text is refused."""
+    _check_columns(cfg)
     columns = Columns(cfg.id_column, cfg.title_column, cfg.text_column)
     number, with_text, names = 0, 0, ""
     for row in read_source(cfg.source, columns):
@@ -51,9 +54,32 @@ def _read(cfg: IngestConfig) -> Iterator[Row]:
     if not number:
         raise BadInput(f"{cfg.source} is empty: expected at least one document")
     if not with_text and names:
-        wanted = cfg.text_column or f"text (or {', '.join(TEXT[1:])})"
+        wanted = f"text (or {', '.join(TEXT[1:])})"
         raise BadInput(
             f"{cfg.source} has no column {wanted}, it has {names}: name it with --text-column"
+        )
+
+
+def _check_columns(cfg: IngestConfig) -> None:
+    """Refuse a named column that no record has, before anything is written.
+
+    Mostly the first record has them all; the source is read on only for as long as one is missing.
+    """
+    named = {"id": cfg.id_column, "title": cfg.title_column, "text": cfg.text_column}
+    missing = {option: column for option, column in named.items() if column}
+    if not missing:
+        return
+    found: set[str] = set()
+    for row in read_source(cfg.source, AsFound()):
+        found.update(() if BROKEN in row else map(str, row))
+        missing = {option: column for option, column in missing.items() if column not in found}
+        if not missing:
+            return
+    if found:
+        option, column = next(iter(missing.items()))
+        names = ", ".join(sorted(found)[:20])
+        raise BadInput(
+            f"{cfg.source} has no column {column}, it has {names}: name it with --{option}-column"
         )
 
 
@@ -65,6 +91,9 @@ def _also(cfg: IngestConfig) -> tuple[Stage, StageConfig, str] | None:
         raise BadOption(
             "--pairs can't go with --chunk-words: the judgements name whole documents, not chunks"
         )
+    pair_files(cfg.source, cfg.split)
+    if Path(cfg.pairs).resolve().is_relative_to(Path(cfg.source).resolve()):
+        raise BadOption(f"--pairs {cfg.pairs} lies in {cfg.source}, which is read: name another")
     from gpte_data.stages.ingest_pairs import IngestPairsConfig, ingest_pairs
 
     pairs = IngestPairsConfig.of(
@@ -98,7 +127,10 @@ def ingest(rows: Iterable[Row], cfg: IngestConfig, ctx: Context) -> Iterator[Eve
 
 
 def _document(row: Row, other_columns: bool) -> Row:
-    """Return the record with trimmed text, and with an id: its own, or its content's hash."""
+    """Return the record with trimmed text, and with an id: its own, or its content's hash.
+
+    A language is a string in every dataset, whatever the source has.
+    """
     own = ("doc_id", "title", "text")
     document = {name: row[name] for name in row if other_columns or name in own}
     for name in ("text", "title"):
@@ -106,6 +138,8 @@ def _document(row: Row, other_columns: bool) -> Row:
             document[name] = document[name].strip()
     if not document.get("title"):
         document.pop("title", None)
+    if document.get("language") is not None:
+        document["language"] = str(document["language"])
     if document.get("doc_id") in (None, ""):
         text = f"{document.get('title', '')}\0{document.get('text', '')}"
         document["doc_id"] = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]

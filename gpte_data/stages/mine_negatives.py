@@ -102,7 +102,10 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
     while block := list(islice(source, QUERIES)):
         good = []
         for row in block:
-            row = row | {"positives": _known_positives(row, corpus, cfg)}
+            known = _known_positives(row, corpus, cfg)
+            if lost := len(set(row["positives"])) - len(known):
+                ctx.ledger.notes["positives not in the corpus, left out"] += lost
+            row = row | {"positives": known}
             problem = _problem(row)
             if problem:
                 yield Rejected(row, problem)

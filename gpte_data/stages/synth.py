@@ -79,7 +79,7 @@ def _prepare(cfg: SynthConfig, read: Callable[[], Iterable[Row]]) -> None:
     prompt = load_prompt(cfg.recipe)
     if "query" not in prompt.answer["properties"]:
         raise BadInput(f"recipe {cfg.recipe} can't write queries: its answer has no field 'query'")
-    _request({"doc_id": "", "text": ""}, 0, "", prompt, cfg)
+    _request({"doc_id": "", "text": ""}, 0, "", prompt, cfg, "")
     check(cfg.llm, LLMS, "language model", cfg.options())
 
 
@@ -93,6 +93,7 @@ def _prepare(cfg: SynthConfig, read: Callable[[], Iterable[Row]]) -> None:
 def synth(rows: Iterable[Row], cfg: SynthConfig, ctx: Context) -> Iterator[Event]:
     """Write queries for each passage; a passage becomes per_passage pairs."""
     prompt = load_prompt(cfg.recipe)
+    model = " ".join(f"{name}={value}" for name, value in llm_identity(cfg.llm).items())
     llm = open_llm(cfg.llm, cfg.options())
     weights = dict(llm.query_types or prompt.weights() or {"query": 1.0})
     asked: deque[tuple[Row, int, str]] = deque()
@@ -102,7 +103,7 @@ def synth(rows: Iterable[Row], cfg: SynthConfig, ctx: Context) -> Iterator[Event
         for row in rows:
             for number, kind in enumerate(_types(row, cfg, weights)):
                 asked.append((row, number, kind))
-                yield _request(row, number, kind, prompt, cfg)
+                yield _request(row, number, kind, prompt, cfg, model)
 
     try:
         seen: set[str] = set()
@@ -125,7 +126,9 @@ def _types(row: Row, cfg: SynthConfig, weights: Mapping[str, float]) -> list[str
     return kinds[: cfg.per_passage]
 
 
-def _request(row: Row, number: int, kind: str, prompt: Prompt, cfg: SynthConfig) -> Request:
+def _request(
+    row: Row, number: int, kind: str, prompt: Prompt, cfg: SynthConfig, model: str
+) -> Request:
     """Return what the model is asked for one query."""
     values = {
         "title": defused(row.get("title", "")),
@@ -142,7 +145,7 @@ def _request(row: Row, number: int, kind: str, prompt: Prompt, cfg: SynthConfig)
         "max_tokens": cfg.max_tokens,
         "seed": bits(cfg.seed, row["doc_id"], prompt.name, number) % 2**31,
     }
-    return Request(label(cfg.llm), prompt.messages(values), prompt.answer, sampling, values)
+    return Request(model, prompt.messages(values), prompt.answer, sampling, values)
 
 
 def _language(row: Row, cfg: SynthConfig) -> str | None:
