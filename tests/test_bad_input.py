@@ -161,7 +161,7 @@ def test_the_key_is_in_no_file_and_on_no_stream(out: Path, corpus: Path) -> None
     faults = {"p500": 0.1, "pempty": 0.2, "pmalformed": 0.1}
     with serve(out.parent / "log", api_key="sk-secret", **faults) as server:
         synth = ("synth", corpus, "--llm", "openai:m", "--base-url", server.url, "--retries", 1)
-        ended = cli(*synth, "-o", out, "--rejected", out / "all.jsonl", env=env)
+        ended = cli(*synth, "-o", out, "--rejected", out.parent / "all.jsonl", env=env)
         assert ended.rc in (0, 1)
         assert "sk-secret" not in ended.stderr + ended.stdout
         piped = cli(*synth, "-o", "-", env=env)
@@ -169,6 +169,7 @@ def test_the_key_is_in_no_file_and_on_no_stream(out: Path, corpus: Path) -> None
     written = files(out)
     assert len(written) >= 4
     assert [name for name, content in written.items() if b"sk-secret" in content] == []
+    assert b"sk-secret" not in (out.parent / "all.jsonl").read_bytes()
 
 
 def test_a_text_that_the_server_refuses_is_a_failed_row(out: Path, corpus: Path) -> None:
