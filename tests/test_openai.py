@@ -427,6 +427,7 @@ def test_the_program_ends_at_once_and_silently(tmp_path: Path, how: str) -> None
             assert program.stdout is not None
             assert program.stdout.readline() == "one\n"
             if how == "interrupt":
+                time.sleep(0.2)  # until it waits for answers, not while it hands out a question
                 program.send_signal(2)
             _, told = program.communicate(timeout=20)
     if how == "end":
