@@ -138,6 +138,8 @@ def _sweep(output: Path, *, force: bool) -> None:
     if force:
         for name in marked:
             manifest.mark_path(output, name).unlink()
+        for path in (output / manifest.REJECTED).glob("*.jsonl"):
+            path.unlink()
 
 
 def _marks(output: Path, jobs: list[Job]) -> Iterator[Ledger]:

@@ -77,3 +77,16 @@ def test_a_copy_of_a_prompt_under_another_name_is_another_recipe(tmp_path: Path)
     synth(source, tmp_path / "pairs", RunOptions(), recipe=str(tmp_path / "one.md"))
     with pytest.raises(Changed, match=r"recipe\.name: one -> two"):
         synth(source, tmp_path / "pairs", RunOptions(), recipe=str(tmp_path / "two.md"))
+
+
+def test_force_with_fewer_shards_forgets_what_the_others_rejected(tmp_path: Path) -> None:
+    for count, name in ((3, "three"), (1, "one")):
+        for shard in range(count):
+            text = "only words" if name == "three" or shard else "other words"
+            rows = [{"doc_id": f"{shard}{i}", "text": text} for i in range(2)]
+            io.write(tmp_path / name / f"{shard:05d}.parquet", rows)
+    out, kept = tmp_path / "out", tmp_path / "rejected.jsonl"
+    synth(tmp_path / "three", out, RunOptions(rejected=kept), per_passage=3)
+    assert len(kept.read_bytes().splitlines()) == 18
+    synth(tmp_path / "one", out, RunOptions(force=True, rejected=kept), per_passage=3)
+    assert len(kept.read_bytes().splitlines()) == 6

@@ -23,12 +23,13 @@ from gpte_data.backends import Completion, Options, Request
 from gpte_data.backends.answers import parse_answer
 from gpte_data.backends.journal import Journal, complete
 from gpte_data.backends.openai_client import Caller
-from gpte_data.backends.openai_embedder import OpenAIEmbedder, _vector, normalised
+from gpte_data.backends.openai_embedder import OpenAIEmbedder, _vector
 from gpte_data.backends.openai_embedder import check as check_embedder
 from gpte_data.backends.openai_errors import Failure, without_secrets
 from gpte_data.backends.openai_llm import OpenAILLM
 from gpte_data.backends.openai_llm import check as check_llm
 from gpte_data.backends.openai_reranker import OpenAIReranker
+from gpte_data.backends.unit import unit
 from gpte_data.errors import EndpointError
 
 SCHEMA = {
@@ -528,7 +529,8 @@ def test_vectors_come_in_order(tmp_path: Path) -> None:
         found = embed(server, texts, "query: ")
         good = [line for line in server.requests() if line["delivered"]]
     assert len(good) == 7, "in batches of 32"
-    expected = normalised(np.array([server_vector(f"query: {text}", 32) for text in texts]))
+    vectors = np.array([server_vector(f"query: {text}", 32) for text in texts])
+    expected = unit(vectors, EndpointError("not finite"))
     assert found.vectors.dtype == np.float32 and found.truncated == 0
     assert np.abs(found.vectors - expected).max() < 1e-6
     assert np.abs(np.linalg.norm(found.vectors, axis=1) - 1).max() < 1e-6
@@ -561,7 +563,7 @@ def test_no_texts_no_vectors(plain: Server) -> None:
 def test_vectors_that_are_none_are_refused() -> None:
     for odd in ([0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]):
         with pytest.raises(EndpointError, match="zero or not finite"):
-            normalised(np.array([[1.0, 0.0], odd], dtype=np.float32))
+            unit(np.array([[1.0, 0.0], odd], dtype=np.float32), EndpointError("zero or not finite"))
 
 
 @pytest.mark.parametrize(

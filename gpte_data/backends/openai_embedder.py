@@ -14,6 +14,7 @@ from gpte_data.backends import Embedded, Options
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_errors import Failure
 from gpte_data.backends.openai_fitting import fitted
+from gpte_data.backends.unit import unit
 from gpte_data.errors import EndpointError
 
 BATCH = 32
@@ -64,7 +65,8 @@ class OpenAIEmbedder:
                 raise EndpointError(f"{self.caller.url} gives no embeddings: {answer.reason}")
             else:
                 blocks.append(answer)
-        return Embedded(normalised(_stacked(blocks)), truncated)
+        refusal = EndpointError("the teacher gave a vector that is zero or not finite")
+        return Embedded(unit(_stacked(blocks), refusal), truncated)
 
     async def _ask(self, client: Any, batch: list[str]) -> Any:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}
@@ -93,11 +95,3 @@ def _stacked(blocks: Sequence[Any]) -> Any:
     if len(sizes := {block.shape[-1] for block in blocks}) > 1:
         raise EndpointError(f"the teacher gave vectors of several lengths: {sorted(sizes)}")
     return np.concatenate(blocks)
-
-
-def normalised(vectors: Any) -> Any:
-    """Return the rows divided by their length; raise EndpointError for what has none."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not (np.isfinite(lengths).all() and lengths.all()):
-        raise EndpointError("the teacher gave a vector that is zero or not finite")
-    return (vectors / lengths).astype(np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 
 from gpte_data.backends import Embedded, Options
 from gpte_data.backends.models import model_identity
+from gpte_data.backends.unit import unit
 from gpte_data.backends.vllm_engine import CUT_TO_FIT, check, pooling_engine
 from gpte_data.errors import BadOption
 
@@ -44,13 +45,8 @@ class VLLMEmbedder:
             outputs = llm.embed(window, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT)
             blocks.append(np.array([o.outputs.embedding for o in outputs], dtype=np.float32))
             truncated += _truncated(llm, window, outputs)
-        return Embedded(self._unit(np.concatenate(blocks)), truncated)
-
-    def _unit(self, vectors: Any) -> Any:
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not (np.isfinite(lengths).all() and lengths.all()):
-            raise BadOption(f"vllm:{self.model} gave a vector that is zero or not finite")
-        return vectors / lengths
+        refusal = BadOption(f"vllm:{self.model} gave a vector that is zero or not finite")
+        return Embedded(unit(np.concatenate(blocks), refusal), truncated)
 
 
 def _truncated(llm: Any, texts: Sequence[str], outputs: Sequence[Any]) -> int:
