@@ -68,7 +68,7 @@ def answers(
     server: Server | str, questions: list[Request], keep: Any = no_keep, **options: Any
 ) -> list[Completion]:
     url = server if isinstance(server, str) else server.url
-    llm = OpenAILLM("m", Options(base_url=url, **{"concurrency": 32, **options}))
+    llm = OpenAILLM("m", Options(base_urls=(url,), **{"concurrency": 32, **options}))
     with closing(llm.caller):
         return list(llm.complete(questions, keep))
 
@@ -100,7 +100,7 @@ def test_kept_as_soon_as_it_is_there(tmp_path: Path) -> None:
             kept.append(request.key)
 
         questions = [asked(n, seed=n) for n in range(64)]
-        llm = OpenAILLM("m", Options(base_url=server.url))
+        llm = OpenAILLM("m", Options(base_urls=(server.url,)))
         with closing(llm.caller):
             for _ in llm.complete(questions, keep):
                 given.append(len(kept))
@@ -199,7 +199,7 @@ def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(
             EndpointError, match=r"does not answer \(.*[Cc]onnect.*start the server"
         ):
-            check("m", Options(base_url=url))
+            check("m", Options(base_urls=(url,)))
     monkeypatch.setenv("OPENAI_BASE_URL", url)
     with pytest.raises(EndpointError, match=url):
         answers("", [asked(1)], retries=1)
@@ -209,7 +209,7 @@ def test_a_server_that_takes_connections_and_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/v1"
         with pytest.raises(EndpointError, match="does not answer"):
-            check_llm("m", Options(base_url=url, timeout=0.2))
+            check_llm("m", Options(base_urls=(url,), timeout=0.2))
         with pytest.raises(EndpointError, match="does not answer"):
             answers(url, [asked(1)], timeout=0.2, retries=1)
 
@@ -219,18 +219,18 @@ def test_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for key in ("", "wrong"):
             monkeypatch.setenv("OPENAI_API_KEY", key)
             with pytest.raises(EndpointError, match=r"refuses the key .*OPENAI_API_KEY"):
-                check_llm("m", Options(base_url=server.url))
+                check_llm("m", Options(base_urls=(server.url,)))
             with pytest.raises(EndpointError, match="refuses the key"):
                 answers(server, [asked(n) for n in range(9)])
         monkeypatch.setenv("OPENAI_API_KEY", "right")
-        check_llm("m", Options(base_url=server.url))
+        check_llm("m", Options(base_urls=(server.url,)))
         assert answers(server, [asked(1)])[0].answer
 
 
 def test_a_wrong_address(plain: Server) -> None:
     """A server without a list of models is a server; one without the endpoint is none for us."""
     url = plain.url.removesuffix("/v1") + "/elsewhere"
-    check_llm("m", Options(base_url=url))
+    check_llm("m", Options(base_urls=(url,)))
     with pytest.raises(EndpointError, match="does not have it"):
         answers(url, [asked(1)])
 
@@ -239,7 +239,7 @@ def test_a_server_that_dies(tmp_path: Path) -> None:
     """The run ends soon, in one sentence, and what was answered is in the journal."""
     with serve(tmp_path / "log.jsonl", latency=0.02) as server:
         path = tmp_path / "journal.jsonl"
-        llm = OpenAILLM("m", Options(base_url=server.url, concurrency=8, retries=2))
+        llm = OpenAILLM("m", Options(base_urls=(server.url,), concurrency=8, retries=2))
         journal, given = Journal(path), list[Completion]()
         with closing(llm.caller), pytest.raises(EndpointError, match="does not answer"):
             for done in complete(llm, (asked(n) for n in range(5000)), journal):
@@ -251,7 +251,7 @@ def test_a_server_that_dies(tmp_path: Path) -> None:
     known = Journal(path).known
     assert all(known[asked(n).key] == done for n, done in enumerate(given))
     with serve(tmp_path / "again.jsonl") as server:
-        llm = OpenAILLM("m", Options(base_url=server.url))
+        llm = OpenAILLM("m", Options(base_urls=(server.url,)))
         journal = Journal(path)
         with closing(llm.caller):
             found = list(complete(llm, (asked(n) for n in range(300)), journal))
@@ -282,7 +282,7 @@ def test_the_input_is_not_read_far_ahead(tmp_path: Path) -> None:
                 read += 1
                 yield asked(n)
 
-        llm = OpenAILLM("m", Options(base_url=server.url, concurrency=8))
+        llm = OpenAILLM("m", Options(base_urls=(server.url,), concurrency=8))
         with closing(llm.caller):
             for done in llm.complete(items(), no_keep):
                 assert is_about(done, given)
@@ -306,7 +306,7 @@ def test_many_in_flight_take_no_longer_than_they_must(tmp_path: Path) -> None:
 def call(
     server: Server, ask: Callable[[Any, int], Any], items: Any = range(5), **options: Any
 ) -> list[Any]:
-    with closing(Caller(Options(base_url=server.url, **options))) as caller:
+    with closing(Caller(Options(base_urls=(server.url,), **options))) as caller:
         return list(caller.map(items, ask))
 
 
@@ -345,7 +345,7 @@ def test_an_error_while_keeping_is_raised(plain: Server) -> None:
         if item == 3:
             raise OSError(28, "No space left on device")
 
-    with closing(Caller(Options(base_url=plain.url, concurrency=2))) as caller:
+    with closing(Caller(Options(base_urls=(plain.url,), concurrency=2))) as caller:
         given = []
         with pytest.raises(OSError, match="No space"):
             for answer in caller.map(range(100), ask, full):
@@ -370,7 +370,7 @@ def test_stopping_early_cancels_what_is_asked(tmp_path: Path) -> None:
     """Nothing is kept after the iterator is closed: the journal may be closed by then."""
     with serve(tmp_path / "log.jsonl", latency_jitter=0.2) as server:
         kept: list[str] = []
-        llm = OpenAILLM("m", Options(base_url=server.url, concurrency=16))
+        llm = OpenAILLM("m", Options(base_urls=(server.url,), concurrency=16))
         with closing(llm.caller):
             found = llm.complete((asked(n) for n in count()), lambda r, c: kept.append(r.key))
             assert next(found).answer
@@ -388,13 +388,13 @@ def test_closing_leaves_no_thread(plain: Server) -> None:
 
     gc.collect()
     before = threads()
-    caller = Caller(Options(base_url=plain.url))
+    caller = Caller(Options(base_urls=(plain.url,)))
     caller.check()
     assert threads() == before + 1
     caller.close()
     caller.close()
     assert threads() == before
-    caller = Caller(Options(base_url=plain.url))
+    caller = Caller(Options(base_urls=(plain.url,)))
     caller.check()
     del caller
     gc.collect()
@@ -404,7 +404,7 @@ def test_closing_leaves_no_thread(plain: Server) -> None:
 PROGRAM = """
 import sys
 from gpte_data.backends import Options, Request, open_llm
-llm = open_llm("openai:m", Options(base_url=sys.argv[1], concurrency=4))
+llm = open_llm("openai:m", Options(base_urls=(sys.argv[1],), concurrency=4))
 words = [[{"role": "user", "content": str(n)}] for n in range(99)]
 asked = (Request("m", messages, {"type": "object"}, {}) for messages in words)
 found = llm.complete(asked, lambda request, completion: None)
@@ -450,7 +450,7 @@ def test_pauses(plain: Server) -> None:
         def __init__(self, said: str) -> None:
             self.response = Response(said)
 
-    with closing(Caller(Options(base_url=plain.url))) as caller:
+    with closing(Caller(Options(base_urls=(plain.url,)))) as caller:
 
         def pause(error: Exception, attempt: int = 0) -> float:
             return 10 * caller._pause(error, attempt)  # the fixture takes a tenth
@@ -518,7 +518,7 @@ def test_schemas_of_all_kinds(schema: Any, good: list[str], bad: list[str]) -> N
 
 
 def embed(server: Server, texts: list[str], prompt: str = "", **options: Any) -> Any:
-    embedder = OpenAIEmbedder("m", Options(base_url=server.url, **{"retries": 3, **options}))
+    embedder = OpenAIEmbedder("m", Options(base_urls=(server.url,), **{"retries": 3, **options}))
     with closing(embedder.caller):
         return embedder.embed(texts, prompt)
 
@@ -605,7 +605,7 @@ def test_refused_texts_end_the_run(tmp_path: Path) -> None:
 
 
 def rerank(server: Server, pairs: list[tuple[str, str]], tell: Any = lambda n: None) -> Any:
-    reranker = OpenAIReranker("m", Options(base_url=server.url, retries=3))
+    reranker = OpenAIReranker("m", Options(base_urls=(server.url,), retries=3))
     with closing(reranker.caller):
         return reranker.score(pairs, tell)
 
@@ -660,7 +660,7 @@ def test_missing_scores_are_refused(
 def test_an_address_is_shown_without_its_secrets(tmp_path: Path) -> None:
     shown = without_secrets("https://user:secret@host:8000/v1?key=secret")
     assert shown == "https://host:8000/v1"
-    llm = OpenAILLM("m", Options(base_url="http://user:secret@127.0.0.1:1/v1", retries=0))
+    llm = OpenAILLM("m", Options(base_urls=("http://user:secret@127.0.0.1:1/v1",), retries=0))
     with closing(llm.caller), pytest.raises(EndpointError) as raised:
         llm.caller.check()
     assert "secret" not in str(raised.value) and "127.0.0.1:1/v1" in str(raised.value)

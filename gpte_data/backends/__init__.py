@@ -35,11 +35,23 @@ DEFAULT_MODEL = {"extractive": "", "maxsim": MINILM}
 class Options:
     """How a model is reached or run; none of it changes what the model answers."""
 
-    base_url: str = ""
-    concurrency: int = 64
+    base_urls: tuple[str, ...] = ()
+    """Servers of one model, shared by load; OPENAI_BASE_URL if none."""
+    concurrency: int = 512
+    """The most requests in flight; fewer where the server does not keep up."""
+    rpm: int | None = None
+    """Requests a minute, over all servers."""
+    tpm: int | None = None
+    """Tokens a minute, asked and answered, over all servers."""
     timeout: float = 120.0
     retries: int = 6
+    batch: Path | None = None
+    """Use the server's batch API, and write down in this file which batches are under way."""
     batch_tokens: int = 8192
+    engine_args: str = ""
+    """For `vllm`: more arguments of the engine, as a JSON object."""
+    tensor_parallel: int = 1
+    """For `vllm`: GPUs that one engine is spread over."""
     corpus: tuple[Path, ...] = ()
     """Only for `extractive`: whose term statistics to use."""
 
@@ -73,6 +85,8 @@ class Completion:
     error: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    raw: str = ""
+    """What the model wrote, where that is no answer."""
 
 
 Keep = Callable[[Request, Completion], None]
@@ -85,7 +99,11 @@ class LLM(Protocol):
     """Weights of the only query types that it can write, or None if it follows the prompt."""
 
     def complete(self, requests: Iterable[Request], keep: Keep) -> Iterator[Completion]:
-        """Yield an answer for each request, in order; `keep` gets each as soon as it is there."""
+        """Yield an answer for each request, in order; `keep` gets each as soon as it is there.
+
+        `keep` may be called from another thread. Iterators of one model may be nested: the requests
+        of one may come from the answers of another.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Caller:
 
         self.openai = openai
         self.options = options
-        self._address = options.base_url or os.environ.get(URL) or "https://api.openai.com/v1"
+        self._address = next(iter(options.base_urls), None) or os.environ.get(URL) or "https://api.openai.com/v1"
         self.url = without_secrets(self._address)
         self.unanswered = 0
         self._random = random.Random()

@@ -12,7 +12,9 @@ def embed(
         str, typer.Option(help="st:MODEL, openai:MODEL (any server) or vllm:MODEL.")
     ] = "st:all-MiniLM-L6-v2",
     doc_prompt: Annotated[str, typer.Option(help="Put before each document.")] = "",
-    base_url: Annotated[str, typer.Option(help="Server for openai:MODEL.")] = "",
+    base_url: Annotated[
+        list[str] | None, typer.Option(help="Server for openai:MODEL; may be given more than once.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Requests in flight.")] = 64,
 ) -> None:
     """Make the vectors of a corpus and keep them beside it, for mining with the same teacher.
@@ -31,7 +33,7 @@ def embed(
         check_finished(corpus)
         opened = open_corpus((corpus,))
         documents = len(opened.doc_ids)
-        options = Options(base_url=base_url, concurrency=concurrency)
+        options = Options(base_urls=tuple(base_url or ()), concurrency=concurrency)
         spec = VectorSpec(teacher, embedder_identity(teacher), doc_prompt)
         check(teacher, EMBEDDERS, "teacher", options)
         ledger = ensure_vectors(opened, spec, lambda: open_embedder(teacher, options))

@@ -52,14 +52,14 @@ class FilterConfig(StageConfig):
     num_negatives: Annotated[int, Runtime()] = Field(
         5, ge=1, description="Negatives wanted for a query; those with fewer are counted."
     )
-    base_url: Annotated[str, Runtime()] = Field(
-        "", description="Server for openai:MODEL; else OPENAI_BASE_URL."
+    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
+        (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
     )
     concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
 
     def options(self) -> Options:
         """Return how the reranker is reached."""
-        return Options(base_url=self.base_url, concurrency=self.concurrency)
+        return Options(base_urls=self.base_url, concurrency=self.concurrency)
 
 
 def _prepare(cfg: FilterConfig, read: Callable[[], Iterable[Row]]) -> None:

@@ -57,8 +57,8 @@ class MineConfig(StageConfig):
     missing_positives: Literal["error", "drop"] = Field(
         "error", description="What to do with a positive that is not in the corpus."
     )
-    base_url: Annotated[str, Runtime()] = Field(
-        "", description="Server for openai:MODEL; else OPENAI_BASE_URL."
+    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
+        (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
     )
     concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
 
@@ -72,7 +72,7 @@ class MineConfig(StageConfig):
 
     def options(self) -> Options:
         """Return how the teacher is reached."""
-        return Options(base_url=self.base_url, concurrency=self.concurrency)
+        return Options(base_urls=self.base_url, concurrency=self.concurrency)
 
 
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:

@@ -49,8 +49,8 @@ class SynthConfig(StageConfig):
     corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
         (), description="Corpus whose term statistics extractive uses; the input itself if none."
     )
-    base_url: Annotated[str, Runtime()] = Field(
-        "", description="Server for openai:MODEL; else OPENAI_BASE_URL."
+    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
+        (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
     )
     concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
     timeout: Annotated[float, Runtime()] = Field(120, gt=0, description="Seconds for a request.")
@@ -66,7 +66,7 @@ class SynthConfig(StageConfig):
     def options(self) -> Options:
         """Return how the model is reached."""
         return Options(
-            base_url=self.base_url,
+            base_urls=self.base_url,
             concurrency=self.concurrency,
             timeout=self.timeout,
             retries=self.retries,
