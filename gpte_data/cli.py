@@ -20,6 +20,7 @@ from gpte_data.config import read_config
 from gpte_data.errors import BadOption, GpteError
 from gpte_data.files import disk_errors
 from gpte_data.flags import COMMON, long_help, stage_parameters
+from gpte_data.stage import Stage
 from gpte_data.stages import STAGES, load
 
 HELP = """Training data for text embedding models: documents in, training shards out.
@@ -116,7 +117,8 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
     stage = load(name)
     options = _merged(given)
     output = options.pop("output", None)
-    if output is None:
+    wanted = _wanted(stage, options)
+    if output is None and wanted is None:
         raise BadOption("-o is missing: give a folder to write, or - for JSON lines on stdout")
     how = RunOptions(**{key: options.pop(key) for key in COMMON if key in options})
     source = (
@@ -125,8 +127,11 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
         else options.pop("source", None)
     )
     if source is None:
-        raise BadOption(f"what to read is missing: gpte-data {name} SOURCE -o {output}")
+        raise BadOption(f"what to read is missing: gpte-data {name} SOURCE -o {output or 'OUTPUT'}")
     cfg = stage.config.of({key: _listed(value) for key, value in options.items()})
+    if wanted is not None:
+        wanted(cfg, source, output, how)
+        return
     also = stage.hooks.also(cfg) if stage.hooks.also is not None else None
     if also is not None and (output == "-" or Path(also[2]).resolve() == Path(output).resolve()):
         raise BadOption(f"{also[0].name} needs a folder of its own, and {name} another with -o")
@@ -144,6 +149,20 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
     if also is not None and how.rejected is not None:
         collect_rejected([Path(folder) for _, _, folder in jobs], how.rejected)
     _exit_on_failures(failed, how.max_errors)
+
+
+def _wanted(
+    stage: Stage, options: dict[str, Any]
+) -> Callable[[Any, str, str | None, Any], None] | None:
+    """Return what is to be done instead of a run, where --dry-run or --preview asks for it."""
+    if not stage.config.asks:
+        return None
+    from gpte_data.trying import Trying, try_out
+
+    wanted = Trying.taken(options)
+    if not wanted.dry_run and wanted.preview is None:
+        return None
+    return lambda cfg, source, output, how: try_out(stage, cfg, source, output, how, wanted)
 
 
 def _exit_on_failures(failed: int, allowed: int | None) -> None:

@@ -12,7 +12,7 @@ A field's description is the option's help. Two marks say what a field is to the
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, get_origin
+from typing import Annotated, Any, ClassVar, Self, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,6 +37,8 @@ class StageConfig(BaseModel):
     """Base of every stage's config: frozen, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    asks: ClassVar[bool] = False
+    """Whether a language model is asked, which can be planned and tried out beforehand."""
 
     seed: Annotated[int, Runtime()] = Field(
         0, description="Seed of every random choice; each row draws its own from it and its id."

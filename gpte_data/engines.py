@@ -13,6 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from gpte_data.backends.vllm_devices import VARIABLE, worker_gpus
+from gpte_data.backends.vllm_engine import close as close_engine
 from gpte_data.errors import UserError
 from gpte_data.manifest import Mark
 from gpte_data.shard import Job, Tell, run_shard
@@ -31,15 +33,18 @@ def run_jobs(jobs: Sequence[Job], engine: str, workers: int, tell: Tell) -> Iter
 
 
 def _run_pool(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[Mark]:
-    """Run shards in processes of their own, started afresh, each with its share of the cores."""
+    """Run shards in processes of their own, started afresh, each with its share of the machine."""
+    gpus = worker_gpus(jobs[0].cfg, workers)
+    close_engine()  # one that this process has opened for all shards is in the workers' way
     context = multiprocessing.get_context("spawn")
     reports = context.SimpleQueue()
     listener = threading.Thread(target=_listen, args=(reports, tell), daemon=True)
     listener.start()
     threads = max(1, (os.cpu_count() or 1) // workers)
     stop = context.Event()
+    told = (reports, os.getpid(), stop, dealt(gpus, context))
     with _environment(OMP_NUM_THREADS=str(threads)):
-        pool = ProcessPoolExecutor(workers, context, _start_worker, (reports, os.getpid(), stop))
+        pool = ProcessPoolExecutor(workers, context, _start_worker, told)
         try:
             yield from pool.map(_work, jobs)
         except BrokenProcessPool:
@@ -55,6 +60,19 @@ def _run_pool(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[Mark]:
         # Only here: a worker that was killed may have died with the lock of the reports.
         reports.put(None)
         listener.join()
+
+
+def dealt(shares: Sequence[str], context: Any) -> Any:
+    """Return a queue from which each worker takes its share of the GPUs, or None if there are none.
+
+    A worker is started when there is work for it, so no argument can be its own.
+    """
+    if not shares:
+        return None
+    queue = context.SimpleQueue()
+    for share in shares:
+        queue.put(share)
+    return queue
 
 
 @contextlib.contextmanager
@@ -78,9 +96,14 @@ def _listen(reports: Any, tell: Tell) -> None:
 _report: Callable[[int, int], None]
 
 
-def _start_worker(reports: Any, parent: int, stop: Any) -> None:
-    """Prepare a worker: its reports go to the parent, and it ends when the parent does."""
+def _start_worker(reports: Any, parent: int, stop: Any, gpus: Any) -> None:
+    """Prepare a worker: its reports go to the parent, and it ends when the parent does.
+
+    Its GPUs are in the environment before anything is imported that looks for them.
+    """
     global _report
+    if gpus is not None:
+        os.environ[VARIABLE] = gpus.get()
     _report = Throttle(lambda rows, tokens: reports.put((rows, tokens)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from gpte_data.errors import UserError
+from gpte_data.errors import BadOption, UserError
 
 _HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
 _TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-\d+\.tmp$")
@@ -51,14 +51,37 @@ def atomic(path: Path, before: Callable[[], None] | None = None) -> Iterator[IO[
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in the folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder for oneself, made if need be; raise BadOption where another run holds it.
+
+    Two runs into one folder would pay for the same answers twice. Where a file system has no locks,
+    the block runs without one. A lock ends with its process, however that ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadOption(
+                f"another run is writing {folder}: wait until it has ended, or give another -o"
+            ) from None
+        except OSError:
+            pass
+        yield
     finally:
         os.close(handle)
 

@@ -32,6 +32,22 @@ COMMON: dict[str, tuple[Any, Any, str]] = {
 """Options of every stage: type, default, help."""
 
 
+TRYING: dict[str, tuple[Any, Any, str]] = {
+    "dry_run": (bool, False, "Render all prompts, count tokens, show cost; ask nothing."),
+    "probe": (bool, False, "With --dry-run: ask for 20 rows, to measure tokens and time."),
+    "preview": (int, None, "Run so many rows and show them; write no shard."),
+    "price_in": (float, None, "Dollars for a million prompt tokens."),
+    "price_out": (float, None, "Dollars for a million completion tokens."),
+    "prices": (Path, None, "Prices by model: a .yaml, .toml or .json file."),
+}
+"""Options of stages that ask a language model: what is wanted before a run."""
+
+
+def common(config: type[StageConfig]) -> dict[str, tuple[Any, Any, str]]:
+    """Return the options that a stage's command has beside the config's own."""
+    return COMMON | (TRYING if config.asks else {})
+
+
 def stage_parameters(config: type[StageConfig]) -> list[Parameter]:
     """Return the parameters of a stage's command: input, output, its own options, common ones."""
     fields = dict(config.model_fields)
@@ -41,7 +57,7 @@ def stage_parameters(config: type[StageConfig]) -> list[Parameter]:
         _parameter("source", str | None, typer.Argument(help=source, show_default=False)),
         _parameter("output", str | None, _OUTPUT),
         *(_option(name, info) for name, info in fields.items()),
-        *(_common(name, *spec) for name, spec in COMMON.items()),
+        *(_common(name, *spec) for name, spec in common(config).items()),
     ]
 
 

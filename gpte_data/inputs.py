@@ -41,14 +41,14 @@ def as_file(source: str) -> Iterator[Path]:
         yield path
 
 
-def check_rows(stage: Stage, source: Path, rows: Iterable[Row]) -> None:
+def check_rows(stage: Stage, cfg: StageConfig, source: Path, rows: Iterable[Row]) -> None:
     """Find out before a model is opened whether there are rows, and the first has what is read."""
     if stage.hooks.read is not None:
         return
     first = next(iter(rows), None)
     if first is None:
         raise BadInput(f"{source} is empty: expected at least one row")
-    stage.check(first, 1)
+    stage.check(first, 1, stage.fields(cfg))
 
 
 def reader(stage: Stage, cfg: StageConfig, jobs: list[Job]) -> Callable[[], Iterator[Row]]:

@@ -4,7 +4,7 @@ Everything shown is counted here from marks and rows; `tables` only draws it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -14,29 +14,42 @@ from gpte_data import io, manifest
 from gpte_data.corpus import open_corpus
 from gpte_data.errors import BadInput, UserError
 from gpte_data.ledger import Ledger
+from gpte_data.pricing import Price
+from gpte_data.records import kept
 from gpte_data.stage import Row
+from gpte_data.usage import usage
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 16
 
 
-def survey(folder: Path, examples: int = 3) -> dict[str, Any]:
+Pricing = Callable[[str], Price | None]
+
+
+def _unpriced(spec: str) -> None:
+    """Know no price."""
+
+
+def survey(folder: Path, examples: int = 3, priced: Pricing = _unpriced) -> dict[str, Any]:
     """Return what is in a stage's output, or in each of the outputs that a folder holds.
+
+    `priced` knows what a model costs, by its SPEC.
 
     Raises:
         BadInput: There is no dataset in the folder.
     """
     if folder.is_file() or (folder / manifest.DONE).is_dir() or io.shard_files(folder):
-        return {"folder": str(folder), "datasets": [survey_dataset(folder, examples)]}
+        return {"folder": str(folder), "datasets": [survey_dataset(folder, examples, priced)]}
     if not folder.is_dir():
         raise BadInput(f"{folder} does not exist: give a stage's output, or a folder of several")
     inner = sorted(path for path in folder.iterdir() if (path / manifest.DONE).is_dir())
     if not inner:
         raise BadInput(f"{folder} holds no dataset: give a stage's output, or a folder of several")
-    return {"folder": str(folder), "datasets": [survey_dataset(p, examples) for p in inner]}
+    found = [survey_dataset(path, examples, priced) for path in inner]
+    return {"folder": str(folder), "datasets": found}
 
 
-def survey_dataset(folder: Path, examples: int) -> dict[str, Any]:
+def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> dict[str, Any]:
     """Return what is in one dataset; one without shards yet has 0 rows."""
     marks = manifest.marks(folder) if folder.is_dir() else {}
     whole = marks.get(manifest.ALL)
@@ -57,6 +70,9 @@ def survey_dataset(folder: Path, examples: int) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in paths),
         "rows": counted.rows,
         "ledger": ledger.to_json(),
+        "usage": usage(
+            ledger.notes, priced(str((last.options or {}).get("llm", "")) if last else "")
+        ),
         "seconds": round(whole.seconds if whole else sum(m.seconds for m in marks.values()), 1),
         **counted.to_json(),
         "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}),
@@ -70,6 +86,7 @@ class _Counted:
         self.rows = 0
         self.reasons: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
+        self.sources: dict[str, Counter[str]] = {}
         self.notes: Counter[str] = Counter()
         self.fields: dict[str, Counter[str]] = {
             name: Counter() for name in ("recipe", "generator", "query_type", "language")
@@ -91,6 +108,7 @@ class _Counted:
         verdict = hit.get("verdict", "keep")
         name = "negatives" if verdict == "keep" else "dropped"
         self.verdicts[verdict] += 1
+        self.sources.setdefault(str(hit.get("source", "")), Counter())[verdict] += 1
         self.reasons[f"{verdict}: {hit.get('reason', 'no rule was applied')}"] += 1
         for field, model in (("score", "teacher"), ("rerank_score", "reranker")):
             if field in hit:
@@ -107,6 +125,7 @@ class _Counted:
         return {
             "fields": {name: dict(c.most_common()) for name, c in self.fields.items() if c},
             "verdicts": dict(self.verdicts),
+            "sources": {name: dict(counts) for name, counts in sorted(self.sources.items())},
             "reasons": dict(self.reasons.most_common()),
             "scores": {name: distribution(counts) for name, counts in sorted(self.scores.items())},
         }
@@ -150,11 +169,19 @@ def _examples(paths: Iterable[Path], count: int, options: Mapping[str, Any]) -> 
     ]
     ids = {doc_id for row in rows for doc_id in _ids(row)}
     texts = _texts(ids, options) if ids else {}
-    return [row | {"texts": {d: texts[d] for d in _ids(row) if d in texts}} for row in rows]
+    return [row | {"texts": _known(row, texts)} for row in rows]
+
+
+def _known(row: Row, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts of a row's documents that are at hand: in the corpus, or just written."""
+    written = {passage["doc_id"]: passage["text"] for passage in row.get("written", ())}
+    known = {**written, **texts}
+    return {doc_id: known[doc_id] for doc_id in _ids(row) if doc_id in known}
 
 
 def _ids(row: Row) -> list[str]:
-    return [*row.get("positives", ()), *(hit["doc_id"] for hit in row.get("candidates", ()))]
+    candidates = row.get("candidates", kept(row))
+    return [*row.get("positives", ()), *(hit["doc_id"] for hit in candidates)]
 
 
 def _texts(ids: Iterable[str], options: Mapping[str, Any]) -> dict[str, str]:

@@ -115,13 +115,14 @@ def _read_parquet(path: Path, columns: Iterable[str] | None) -> Iterator[Row]:
 
 
 def _without_none(row: Row) -> Row:
-    """Drop empty fields, also those inside candidates."""
+    """Drop empty fields, also those inside candidates and passages that were written."""
     found = tidy(row)
-    if "candidates" in found:
-        found["candidates"] = [
-            {name: value for name, value in hit.items() if value is not None}
-            for hit in found["candidates"]
-        ]
+    for column in ("candidates", "written"):
+        if column in found:
+            found[column] = [
+                {name: value for name, value in inner.items() if value is not None}
+                for inner in found[column]
+            ]
     return found
 
 

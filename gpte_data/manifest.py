@@ -58,6 +58,11 @@ def fingerprint(identity: Identity) -> str:
     return hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def journal_path(folder: Path, name: str) -> Path:
+    """Return where the answers of a shard are kept."""
+    return folder / JOURNAL / f"{name}.jsonl"
+
+
 def mark_path(folder: Path, name: str) -> Path:
     """Return where the mark of a shard stands."""
     return folder / DONE / f"{name}.json"

@@ -32,7 +32,7 @@ def pipe(stage: Stage, cfg: StageConfig, source: str, options: RunOptions) -> Le
         if path is not None:
             cfg = with_input(stage, cfg, source, path)
             check_finished(path)
-            check_rows(stage, path, _rows(stage, cfg, path))
+            check_rows(stage, cfg, path, _rows(stage, cfg, path))
         reject = limited(stack.enter_context(_rejects(options.rejected)), options.max_errors)
         if stage.hooks.prepare is not None:
             stage.hooks.prepare(

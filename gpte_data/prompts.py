@@ -1,48 +1,52 @@
-"""Prompts: files with front matter, found by name in prompts/ or given as a path.
+"""Prompts: text with `{{fields}}`, filled once, in which documents are data and nothing else.
 
-    ---
-    version: 1
-    answer: {type: object, properties: {query: {type: string}}, required: [query]}
-    types:
-      question: {weight: 2, say: a question that the passage answers}
-    ---
-    # system
-    …
-    # user
-    … {{title}} {{text}} …
-
-`{{name}}` is replaced by a value, once: what a document says is never looked at again, so nothing
-in a document can act as a template. Documents stand between markers, and a marker inside a
-document is defused.
+What a document says is never looked at again after it was put in, so nothing in it can act as a
+template. A line whose fields are all empty is left out: what was drawn to say nothing says nothing.
+Documents stand in blocks between tags such as <passage> and </passage>; in what is put
+into a prompt, every tag that the prompt itself uses, and every control token of a chat template
+(`<|…|>`, `[INST]`), is made harmless, so that no document can end its block or speak for another.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gpte_data.errors import BadInput, BadOption
+from gpte_data.errors import BadInput
 
-_FIELD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_SECTION = re.compile(r"^# (system|user)\s*$", re.MULTILINE)
-_MARKER = re.compile(r"<(/?)(passage|document|query|title|text)\b", re.IGNORECASE)
+FIELD = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_TAG = re.compile(r"</?([A-Za-z]\w*)>")
+_CONTROL = re.compile(
+    r"<(?=[|｜]|/?(?:s|bos|eos|think|start_of_turn|end_of_turn)>)|\[(?=/?INST\])|[|｜](?=>)"
+)
+"""Where a space ends a control token of a chat template (ChatML, Llama, Gemma, DeepSeek …)."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A recipe's prompt, as its file says it."""
+    """One call to a language model: what it is told, and the JSON schema of its answer."""
 
     name: str
-    version: str
+    """Of the recipe, and of the step where it has several: for errors."""
     system: str
     user: str
     answer: Mapping[str, Any]
-    """JSON schema of the answer."""
-    types: Mapping[str, Mapping[str, Any]]
-    """Query type -> `weight` and `say`, what the prompt asks for; may be empty."""
-    sha256: str
+    each: str = ""
+    """Field of the answer that is a list, each element of which goes its own way from here."""
+    max_tokens: int = 512
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the prompt asks for, in the order in which they stand."""
+        return tuple(dict.fromkeys(FIELD.findall(f"{self.system}\n{self.user}")))
+
+    @cached_property
+    def tags(self) -> re.Pattern[str]:
+        """What would end a block of this prompt or begin another."""
+        names = sorted(set(_TAG.findall(f"{self.system}\n{self.user}")))
+        return re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(names) or '(?!)'})\b)", re.IGNORECASE)
 
     def messages(self, values: Mapping[str, str]) -> list[dict[str, str]]:
         """Return the chat messages for one row; raise BadInput if a value is missing."""
@@ -52,7 +56,7 @@ class Prompt:
     def _fill(self, text: str, values: Mapping[str, str]) -> str:
         def value(match: re.Match[str]) -> str:
             try:
-                return values[match[1]]
+                return self.defused(values[match[1]])
             except KeyError:
                 known = ", ".join(sorted(values))
                 raise BadInput(
@@ -60,16 +64,21 @@ class Prompt:
                     f"have: it has {known}"
                 ) from None
 
-        return _FIELD.sub(value, text)
+        if not all(values.get(name, "-") for name in self.fields):
+            text = "\n".join(line for line in text.split("\n") if _says(line, values))
+        return FIELD.sub(value, text)
 
-    def weights(self) -> dict[str, float]:
-        """Return the weight of each query type, 1 where none is given."""
-        return {str(name): float(kind.get("weight", 1)) for name, kind in self.types.items()}
+    def defused(self, text: str) -> str:
+        """Return a text in which nothing ends a block of this prompt or a turn of the chat."""
+        if not any(mark in text for mark in "<[|"):
+            return text
+        return _CONTROL.sub(lambda found: f"{found[0]} ", self.tags.sub("< ", text))
 
 
-def defused(text: str) -> str:
-    """Return a document's text with markers that would end its block made harmless."""
-    return _MARKER.sub(r"<\1 \2", text)
+def _says(line: str, values: Mapping[str, str]) -> bool:
+    """Tell whether a line has no fields, or one that is not empty."""
+    names = FIELD.findall(line)
+    return not names or any(values.get(name, "-") for name in names)
 
 
 def share(kind: str) -> Path:
@@ -77,89 +86,3 @@ def share(kind: str) -> Path:
     package = Path(__file__).parent
     installed = package / "share" / kind
     return installed if installed.is_dir() else package.parent / kind
-
-
-def prompt_path(name: str) -> Path:
-    """Return the file of a recipe: one of ours by name, or the user's by path."""
-    if name.endswith(".md"):
-        return Path(name)
-    path = share("prompts") / f"{name}.md"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in share("prompts").glob("*.md")))
-        raise BadOption(
-            f"there is no recipe {name!r}: take one of {known}, or the path of a .md file"
-        )
-    return path
-
-
-def load_prompt(name: str) -> Prompt:
-    """Read a prompt; raise BadOption if it is not there, BadInput if it is not one."""
-    path = prompt_path(name)
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadOption(f"prompt {path} can't be read: {error}") from None
-    return parse_prompt(path.stem, content, str(path))
-
-
-def parse_prompt(name: str, content: str, where: str) -> Prompt:
-    """Parse a prompt file's content."""
-    import yaml
-
-    parts = content.split("---\n", 2)
-    if len(parts) != 3 or parts[0].strip():
-        raise BadInput(f"prompt {where} must begin with front matter between two lines of ---")
-    try:
-        front = yaml.safe_load(parts[1])
-    except yaml.YAMLError as error:
-        problem = str(error).replace("\n", " ")
-        raise BadInput(f"the front matter of prompt {where} is not YAML: {problem}") from None
-    sections = _sections(parts[2])
-    if not isinstance(front, dict) or not {"version", "answer"} <= front.keys():
-        raise BadInput(f"the front matter of prompt {where} must give version and answer")
-    _check_answer(front["answer"], where)
-    types = front.get("types") or {}
-    _check_types(types, where)
-    if not sections.get("user"):
-        raise BadInput(f"prompt {where} has no section '# user'")
-    return Prompt(
-        name=name,
-        version=str(front["version"]),
-        system=sections.get("system", ""),
-        user=sections["user"],
-        answer=front["answer"],
-        types=types,
-        sha256=hashlib.sha256(content.encode()).hexdigest(),
-    )
-
-
-def _check_answer(answer: Any, where: str) -> None:
-    """Raise BadInput unless this is the schema of an object."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("properties"), dict):
-        raise BadInput(
-            f"answer in prompt {where} must be the JSON schema of an object: "
-            "{type: object, properties: {…}, required: […]}"
-        )
-
-
-def _check_types(types: Any, where: str) -> None:
-    """Raise BadInput unless these are query types, at least one of them with a weight."""
-    if not isinstance(types, dict) or not all(isinstance(kind, dict) for kind in types.values()):
-        raise BadInput(f"types in prompt {where} must be like: {{question: {{weight: 2, say: …}}}}")
-    weights = [kind.get("weight", 1) for kind in types.values()]
-    if not all(isinstance(weight, int | float) and weight >= 0 for weight in weights):
-        raise BadInput(f"a weight in prompt {where} is not a number of at least 0: {weights}")
-    if types and not any(weights):
-        raise BadInput(f"no query type in prompt {where} has a weight above 0")
-
-
-def _sections(body: str) -> dict[str, str]:
-    """Split the body at its headings."""
-    pieces = _SECTION.split(body)
-    return {name: text.strip() for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
-
-
-def prompt_identity(name: str) -> dict[str, str]:
-    """Return what of a prompt enters a fingerprint: name, which rows carry, and content."""
-    prompt = load_prompt(name)
-    return {"name": prompt.name, "prompt": prompt.sha256}

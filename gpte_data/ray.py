@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from gpte_data.backends.vllm_devices import gpus_of_worker
 from gpte_data.errors import EndpointError, MissingExtra
 from gpte_data.manifest import Mark
 from gpte_data.shard import Job, Tell, run_shard
@@ -29,9 +30,14 @@ def run_on_ray(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[Mark]:
     try:
         if not ray.is_initialized():
             ray.init(log_to_driver=False, logging_level="error")
+        # Ray hands out GPUs by itself; a task that asks for none sees none.
+        gpus = gpus_of_worker(jobs[0].cfg) if ray.cluster_resources().get("GPU") else 0
         numbers = range(len(jobs), override_num_blocks=len(jobs))
         done = numbers.map(
-            _run, fn_kwargs=told, compute=TaskPoolStrategy(size=min(workers, len(jobs)))
+            _run,
+            fn_kwargs=told,
+            compute=TaskPoolStrategy(size=min(workers, len(jobs))),
+            num_gpus=gpus or None,
         )
         results = sorted(_told(done.iter_rows(), tell), key=lambda row: int(row["id"]))
     except (ray.exceptions.RayError, ConnectionError) as error:

@@ -27,11 +27,12 @@ class Candidate(TypedDict):
 
     doc_id: str
     rank: int
-    """1 is the best; positives are not counted."""
+    """1 is the best; positives are not counted. What was written and is not among the best k stands
+    behind them."""
     score: float
     """Cosine to the query, by the teacher."""
     source: str
-    """The teacher's SPEC."""
+    """The teacher's SPEC, or `written` for a negative that a recipe wrote."""
     rerank_score: NotRequired[float]
     verdict: NotRequired[str]
     """`keep` or `drop`."""
@@ -50,9 +51,17 @@ class Pair(TypedDict):
     instruction: NotRequired[str]
     language: NotRequired[str]
     persona: NotRequired[str]
+    persona_id: NotRequired[str]
     query_type: NotRequired[str]
     difficulty: NotRequired[str]
+    settings: NotRequired[str]
+    """JSON object of what else was drawn for the recipe."""
     generator: NotRequired[str]
+    seed: NotRequired[int]
+    negatives: NotRequired[list[str]]
+    """Passages written as its negatives; mining scores them beside what it finds."""
+    written: NotRequired[list[Passage]]
+    """Passages that the recipe wrote, until `passages` has made a corpus of them."""
 
 
 class Mined(Pair):
@@ -73,6 +82,7 @@ FIELDS: Mapping[str, str] = {
     "query_id": "string",
     "query": "string",
     "positives": "list<string>",
+    "negatives": "list<string>",
     "recipe": "string",
     "prompt_version": "string",
     "task": "string",
@@ -82,7 +92,10 @@ FIELDS: Mapping[str, str] = {
     "persona": "string",
     "query_type": "string",
     "difficulty": "string",
+    "settings": "string",
     "generator": "string",
+    "seed": "int",
+    "written": "list<passage>",
     "positive_scores": "list<float>",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",
@@ -104,12 +117,19 @@ def arrow_types() -> dict[str, Any]:
         "verdict": pa.string(),
         "reason": pa.string(),
     }
+    passage = {
+        "doc_id": pa.string(),
+        "text": pa.string(),
+        "relevance": pa.int32(),
+        "language": pa.string(),
+    }
     return {
         "string": pa.string(),
         "float": pa.float32(),
         "int": pa.int64(),
         "list<string>": pa.list_(pa.string()),
         "list<float>": pa.list_(pa.float32()),
+        "list<passage>": pa.list_(pa.struct(list(passage.items()))),
         "list<candidate>": pa.list_(pa.struct(list(candidate.items()))),
     }
 
@@ -128,9 +148,21 @@ def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
     return known | others
 
 
+WRITTEN = "written"
+"""Source of a candidate that a recipe wrote as a negative for its very query."""
+
+
 def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the candidates that no rule has dropped, in rank order."""
-    return [hit for hit in row.get("candidates", ()) if hit.get("verdict") != "drop"]
+    """Return the candidates that no rule has dropped: those written for the query, then by rank.
+
+    What was paid for comes first, so that it is used. A pair that was never mined has the negatives
+    that were written for it, in the order in which they were written.
+    """
+    if "candidates" not in row:
+        ids = dict.fromkeys(row.get("negatives", ()))
+        return [{"doc_id": doc_id, "source": WRITTEN} for doc_id in ids]
+    hits = [hit for hit in row["candidates"] if hit.get("verdict") != "drop"]
+    return sorted(hits, key=lambda hit: hit.get("source") != WRITTEN)
 
 
 def missing(names: Iterable[str], row: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.engines import run_jobs
 from gpte_data.errors import TooManyFailures
-from gpte_data.files import atomic, disk_errors, sweep
+from gpte_data.files import alone, atomic, disk_errors, sweep
 from gpte_data.inputs import as_file, check_rows, reader, total_rows, with_input
 from gpte_data.ledger import Ledger
 from gpte_data.plan import RunOptions, plan, remaining
@@ -58,7 +58,7 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         todo = remaining(output, jobs, options)
         prepared: Mapping[str, int] = {}
         if todo:
-            check_rows(stage, path, reader(stage, cfg, jobs)())
+            check_rows(stage, cfg, path, reader(stage, cfg, jobs)())
             prepared = _prepare(stage, cfg, todo)
             _run_jobs(stage, cfg, todo, options)
         manifest.finish(output)
@@ -82,7 +82,7 @@ def _run_jobs(stage: Stage, cfg: StageConfig, jobs: list[Job], options: RunOptio
     """Do the jobs; journals stay, so that nothing is paid for twice, with --force neither."""
     output = jobs[0].output
     total = total_rows(stage, jobs)
-    with _or_nothing(output):
+    with alone(output), _or_nothing(output):
         manifest.begin(output)
         _sweep(output, force=options.force)
         with Progress(stage.name, total) as progress:

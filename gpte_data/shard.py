@@ -38,12 +38,17 @@ def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark
 
     stage = load(job.stage)
     started = time.monotonic()
-    ctx = Context(journal=job.output / manifest.JOURNAL / f"{job.name}.jsonl", tell=tell)
+    ctx = Context(journal=manifest.journal_path(job.output, job.name), tell=tell)
     output = output_of(stage, job.cfg)
     path = job.output / f"{job.name}{output.suffix}"
     rows = islice(io.read(job.source), job.limit)
     with rejected_file(job.output, job.name, job.max_errors) as reject:
-        io.write(path, stage.run(rows, job.cfg, ctx, reject), output, partial(_unmark, job))
+        io.write(
+            path,
+            stage.run(rows, job.cfg, ctx, reject),
+            output,
+            partial(unmark, job.output, job.name),
+        )
     mark = manifest.Mark(
         job.identity,
         ctx.ledger,
@@ -55,12 +60,12 @@ def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark
     return mark
 
 
-def _unmark(job: Job) -> None:
+def unmark(folder: Path, name: str) -> None:
     """Take away the mark of an earlier try, where failed rows were tried again.
 
     Killed between the new shard and its new mark, the old one would call the shard edited.
     """
-    manifest.mark_path(job.output, job.name).unlink(missing_ok=True)
+    manifest.mark_path(folder, name).unlink(missing_ok=True)
 
 
 def output_of(stage: Stage, cfg: StageConfig) -> Output:

@@ -58,6 +58,8 @@ class Context:
     """The books of this shard; a stage adds to `notes` only, the rest is counted for it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What a stage tells its `finish` hook."""
+    llm: Any = None
+    """A language model to ask in place of the config's: one that only counts, for a dry run."""
 
 
 Scope = Literal["shard", "whole"]
@@ -82,6 +84,7 @@ class Hooks:
              It gets a function that reads the whole input anew; it may return counts to show.
     output   says how the rows are written.
     also     returns another stage to run beside it, with its config and output folder.
+    reads    returns the fields that rows must have, where that hangs on the config.
     finish   returns further files for the output folder, name -> text, once the books are closed.
     """
 
@@ -89,6 +92,7 @@ class Hooks:
     prepare: Callable[[Any, Callable[[], Iterable[Row]]], Mapping[str, int] | None] | None = None
     output: Callable[[Any], Output] | None = None
     also: Callable[[Any], "tuple[Stage, StageConfig, str] | None"] | None = None
+    reads: Callable[[Any], frozenset[str]] | None = None
     finish: Callable[[Any, Ledger, Mapping[str, Any]], Mapping[str, str]] | None = None
 
 
@@ -124,7 +128,7 @@ class Stage:
         on_reject: Callable[[Rejected], None] | None = None,
     ) -> Iterator[Row]:
         """Yield rows, book every event in ctx.ledger, and close the books at the end."""
-        counted = self._checked(rows, ctx)
+        counted = self._checked(rows, cfg, ctx)
         for event in self.function(counted, cfg, ctx):
             if isinstance(event, Expanded):
                 ctx.ledger.expanded += event.by
@@ -139,21 +143,26 @@ class Stage:
             pass
         ctx.ledger.close()
 
-    def _checked(self, rows: Iterable[Row], ctx: Context) -> Iterator[Row]:
+    def _checked(self, rows: Iterable[Row], cfg: StageConfig, ctx: Context) -> Iterator[Row]:
         """Count rows as they are read and hold each to what the stage reads."""
+        reads = self.fields(cfg)
         for row in rows:
-            self.check(row, ctx.ledger.rows_in + 1)
+            self.check(row, ctx.ledger.rows_in + 1, reads)
             ctx.ledger.rows_in += 1
             yield row
 
-    def check(self, row: Row, number: int) -> None:
+    def fields(self, cfg: StageConfig) -> frozenset[str]:
+        """Return the fields that the stage reads with this config."""
+        return self.hooks.reads(cfg) if self.hooks.reads is not None else self.reads
+
+    def check(self, row: Row, number: int, reads: frozenset[str]) -> None:
         """Raise BadInput if the row lacks something that the stage reads."""
-        if self.reads <= row.keys():
+        if reads <= row.keys():
             return
-        missing = ", ".join(sorted(self.reads - row.keys()))
+        missing = ", ".join(sorted(reads - row.keys()))
         found = ", ".join(sorted(row)) or "nothing"
         raise BadInput(
-            f"{self.name} reads {', '.join(sorted(self.reads))}, but row {number} has no "
+            f"{self.name} reads {', '.join(sorted(reads))}, but row {number} has no "
             f"{missing} (found: {found}): give it the output of the stage before, "
             "or rename the columns"
         )

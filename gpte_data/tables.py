@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gpte_data.records import kept
+from gpte_data.usage import is_usage
+
 BLOCKS = " ▁▂▃▄▅▆▇█"
 STYLE: dict[str, Any] = {"box": SIMPLE_HEAD, "pad_edge": False, "padding": (0, 1, 0, 0)}
 
@@ -21,18 +24,27 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+def stdout() -> Console:
+    """Return a console for stdout."""
+    return _Console(highlight=False)
+
+
 def render(found: Mapping[str, Any]) -> None:
     """Print what `inspection.survey` found on stdout."""
-    console = _Console(highlight=False)
+    console = stdout()
     datasets: Sequence[Mapping[str, Any]] = found["datasets"]
     console.print(_stages(datasets))
     shown: set[str] = set()
     for dataset in datasets:
         _notes(console, dataset, shown)
+    if any(dataset["usage"] for dataset in datasets):
+        console.print(_usage(datasets))
     console.print()
     scored = [dataset for dataset in datasets if dataset["scores"]]
     for dataset in scored[-1:]:
         console.print(_reasons(dataset))
+        if dataset["sources"]:
+            console.print(_sources(dataset))
         console.print(_scores(dataset))
     last = scored[-1] if scored else datasets[-1]
     for row in last["examples"]:
@@ -81,7 +93,8 @@ def _notes(console: Console, dataset: Mapping[str, Any], shown: set[str]) -> Non
         for what in ("dropped", "failed")
         for reason, count in ledger[what].items()
     ]
-    lines += [f"{note}: {count:,}" for note, count in ledger["notes"].items()]
+    notes = ledger["notes"].items()
+    lines += [f"{note}: {count:,}" for note, count in notes if not is_usage(note)]
     for field, counts in dataset["fields"].items():
         values = ", ".join(f"{value} {n:,}" for value, n in counts.items())
         lines.append(f"{field.replace('_', ' ')}: {values}")
@@ -89,6 +102,23 @@ def _notes(console: Console, dataset: Mapping[str, Any], shown: set[str]) -> Non
         if line not in shown:
             console.print(f"{name}: {escape(line)}")
             shown.add(line)
+
+
+def _usage(datasets: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of calls and tokens by recipe, and their cost where prices are known."""
+    rows = [(dataset, row) for dataset in datasets for row in dataset["usage"]]
+    priced = any("cost" in row for _, row in rows)
+    table = Table(title="Asked of language models", title_justify="left", **STYLE)
+    for name in ("output", "recipe"):
+        table.add_column(name, overflow="fold")
+    for name in ("calls", "tokens in", "tokens out", *(["cost"] if priced else [])):
+        table.add_column(name, justify="right", no_wrap=True)
+    for dataset, row in rows:
+        numbers = [row["calls"], row["prompt_tokens"], row["completion_tokens"]]
+        cost = [f"${row['cost']:,.2f}" if "cost" in row else "?"] if priced else []
+        name = escape(Path(dataset["folder"]).name)
+        table.add_row(name, escape(row["recipe"]), *(f"{n:,}" for n in numbers), *cost)
+    return table
 
 
 def _reasons(dataset: Mapping[str, Any]) -> Table:
@@ -102,6 +132,17 @@ def _reasons(dataset: Mapping[str, Any]) -> Table:
     table.add_column("candidates", justify="right")
     for reason, count in dataset["reasons"].items():
         table.add_row(escape(reason), f"{count:,}")
+    return table
+
+
+def _sources(dataset: Mapping[str, Any]) -> Table:
+    """Return a table of candidates by who found or wrote them."""
+    table = Table(title="Candidates by source", title_justify="left", **STYLE)
+    table.add_column("source", overflow="fold")
+    for name in ("keep", "drop"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for source, counts in dataset["sources"].items():
+        table.add_row(escape(source), *(f"{counts.get(name, 0):,}" for name in ("keep", "drop")))
     return table
 
 
@@ -138,7 +179,7 @@ def _example(console: Console, row: Mapping[str, Any]) -> None:
     scores = row.get("positive_scores") or [None] * len(row["positives"])
     for doc_id, score in zip(row["positives"], scores, strict=True):
         _document(console, "  + ", doc_id, score, row["texts"], "")
-    for hit in row.get("candidates", ()):
+    for hit in row.get("candidates", kept(row)):
         sign = "  - " if hit.get("verdict") != "drop" else "  x "
         _document(
             console, sign, hit["doc_id"], hit.get("score"), row["texts"], hit.get("reason", "")

@@ -1,4 +1,4 @@
-"""Where a corpus' vectors lie and what they were made from; `embedding` makes and loads them.
+"""Where a dataset's vectors lie and what they were made from; `embedding` makes and loads them.
 
 `CORPUS/_vectors/NAME/00000.npy`, row i for row i of the shard. NAME ends with a hash of what made
 them, the teacher's files and the prompt before each document; the shard's content is in the mark.
@@ -8,29 +8,42 @@ Vectors of another teacher lie beside and are never mistaken for these.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gpte_data import io, manifest
-from gpte_data.corpus import Corpus
 
 VERSION = 1
 """Of how texts become vectors; raised when the same text and teacher would give others."""
 
 
+class Sharded(Protocol):
+    """A dataset whose rows have vectors: a corpus, or personas."""
+
+    shards: list[Path]
+
+
 @dataclass(frozen=True)
 class VectorSpec:
-    """What decides a corpus' vectors."""
+    """What decides the vectors of a dataset."""
 
     teacher: str
     identity: dict[str, str]
     prompt: str
+    column: str = ""
+    """What is embedded of a row; title and text if empty."""
 
     @property
     def folder(self) -> str:
         """A folder name that is readable and belongs to these vectors alone."""
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.teacher.rstrip("/"))[-48:].strip("-.")
         made_by = {"version": VERSION, "teacher": self.identity, "prompt": self.prompt}
+        made_by |= self.of
         return f"{readable}-{manifest.fingerprint(made_by)[:8]}"
+
+    @property
+    def of(self) -> dict[str, str]:
+        """The column by name, where it is not that of a corpus."""
+        return {"column": self.column} if self.column else {}
 
 
 def vectors_path(shard: Path, spec: VectorSpec) -> Path:
@@ -39,9 +52,9 @@ def vectors_path(shard: Path, spec: VectorSpec) -> Path:
     return shard.parent / "_vectors" / spec.folder / f"{name}.npy"
 
 
-def missing_shards(corpus: Corpus, spec: VectorSpec) -> list[Path]:
+def missing_shards(dataset: Sharded, spec: VectorSpec) -> list[Path]:
     """Return the shards whose vectors are not there, or belong to other content."""
-    return [path for path in corpus.shards if not _is_there(path, spec)]
+    return [path for path in dataset.shards if not _is_there(path, spec)]
 
 
 def shard_identity(shard: Path, spec: VectorSpec) -> dict[str, Any]:
@@ -51,6 +64,7 @@ def shard_identity(shard: Path, spec: VectorSpec) -> dict[str, Any]:
         "teacher": spec.identity,
         "prompt": spec.prompt,
         "input": manifest.content(shard),
+        **spec.of,
     }
 
 

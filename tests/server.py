@@ -10,7 +10,11 @@ prints the base URL (it ends in /v1) as its first line; `serve` does the same fr
 
 Faults. At most one per request, drawn from a hash of (fault seed, request key, attempt), so
 runs repeat and a retry of the same request can succeed; the --p... options are exact shares
-and may add up to 1 at most. --pbadanswer and --pempty touch chat requests only.
+and may add up to 1 at most. --pbadanswer and --pempty touch chat requests only. A question asked
+once more, with a bad answer and a word on it behind it, is answered as the question was.
+
+Load. --max-in-flight N answers 429, at once, to what comes while N requests are being worked on,
+until --relax-after of them have been answered.
 
 Log. One JSON line per POST, written with one write once its fate is known:
 n (order of arrival), path, key, attempt (1 for the first request with this key), status (HTTP
@@ -42,7 +46,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from server_answers import Json, Refusal, answer, empty, error_body, request_key, spoil, texts_of
+from server_answers import (
+    Json,
+    Refusal,
+    answer,
+    empty,
+    error_body,
+    question,
+    request_key,
+    spoil,
+    texts_of,
+)
 
 ROUTES = {
     "/v1/chat/completions": "chat",
@@ -101,6 +115,8 @@ class Service:
         self.attempts: Counter[str] = Counter()
         self.arrived = 0
         self.in_flight = 0
+        self.working = 0
+        self.worked = 0
         self.log = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def app(self) -> web.Application:
@@ -131,11 +147,34 @@ class Service:
         line: Json = {"n": self.arrived, "path": request.path, "key": "", "attempt": 0}
         line |= {"status": 0, "in_flight": self.in_flight, "t_start": time.time()}
         try:
-            reply = self.decide(request, await request.read(), line)
-            line["status"] = reply.status
-            return await self.deliver(request, reply, line)
+            raw = await request.read()
+            if self.is_full():
+                return await self.turned_away(request, line)
+            self.working += 1
+            try:
+                reply = self.decide(request, raw, line)
+                line["status"] = reply.status
+                return await self.deliver(request, reply, line)
+            finally:
+                self.working -= 1
+                self.worked += 1
         finally:
             self.in_flight -= 1
+
+    def is_full(self) -> bool:
+        """Tell whether as many requests are being worked on as may be."""
+        options = self.options
+        if not options.max_in_flight or (options.relax_after and self.worked > options.relax_after):
+            return False
+        return bool(self.working >= options.max_in_flight)
+
+    async def turned_away(self, request: web.Request, line: Json) -> web.StreamResponse:
+        """Answer 429, at once."""
+        line |= {"status": 429, "delivered": False}
+        self.write(line)
+        wait = self.options.retry_after
+        headers = {} if wait is None else {"Retry-After": f"{wait:g}"}
+        return await send(request, Reply(429, error_body(429, "Too many requests."), headers))
 
     def decide(self, request: web.Request, raw: bytes, line: Json) -> Reply:
         """Return the reply to a request, and note its key and attempt in its log line."""
@@ -151,7 +190,9 @@ class Service:
         try:
             self.check_api_key(request)
             self.check_texts(route, body)
-            good = answer(route, body, line["key"], self.options.dimensions)
+            self.check_format(body)
+            asked = question(body) if route == "chat" else body
+            good = answer(route, asked, request_key(route, asked), self.options.dimensions)
         except Refusal as refusal:
             return Reply(refusal.status, refusal.body)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -179,6 +220,12 @@ class Service:
                 f"has {longest} input tokens. Please reduce the length of the input."
             )
             raise Refusal(400, message, "context_length_exceeded")
+
+    def check_format(self, body: Json) -> None:
+        """Refuse JSON schemas, where the server is to know none."""
+        form = (body.get("response_format") or {}).get("type")
+        if self.options.no_schemas and form == "json_schema":
+            raise Refusal(400, "This response_format type is not supported by this model.")
 
     def with_fault(self, route: str, good: Json, line: Json) -> Reply:
         """Return the good answer, or the fault the dice name for this key and attempt."""
@@ -263,6 +310,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--bad-substring", default="", help="text that always gets a 400")
     parser.add_argument("--api-key", default="", help="any other key gets a 401")
     parser.add_argument("--max-model-len", type=int, default=0, help="words; 0: no limit")
+    parser.add_argument("--no-schemas", type=int, default=0, help="1: json_schema gets a 400")
+    parser.add_argument("--max-in-flight", type=int, default=0, help="more get 429; 0: no limit")
+    parser.add_argument("--relax-after", type=int, default=0, help="answers that end that limit")
     parser.add_argument("--fault-seed", type=int, default=0, help="other seeds, other faults")
     parser.add_argument("--parent", type=int, default=0, help="exit when no longer its child")
     for name, status in FAULTS.items():

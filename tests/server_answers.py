@@ -52,6 +52,14 @@ def request_key(route: str, body: Json) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def question(body: Json) -> Json:
+    """Return a chat request up to the first answer in it, if there is one: what was asked."""
+    roles = [message["role"] for message in body["messages"]]
+    if "assistant" not in roles:
+        return body
+    return body | {"messages": body["messages"][: roles.index("assistant")]}
+
+
 def texts_of(route: str, body: Json) -> list[str]:
     """Return what a model would read: one text for each pass it would make."""
     match route:

@@ -15,22 +15,36 @@ from gpte_data.stages import STAGES, load
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpte_data"
 FLOORS = [
-    ["errors", "__init__"],
-    ["config", "ledger", "randomness", "files", "progress", "records", "chunks"],
-    ["stage", "prompts"],
+    ["errors", "scripts", "__init__"],
+    [
+        "config",
+        "ledger",
+        "randomness",
+        "files",
+        "progress",
+        "records",
+        "chunks",
+        "languages",
+        "phrases",
+    ],
+    ["stage", "prompts", "gates", "pricing"],
+    ["usage"],
+    ["recipes"],
     ["io"],
     ["manifest", "sources"],
-    ["corpus"],
+    ["corpus", "personas"],
     ["backends"],
-    ["vectors", "formats"],
-    ["embedding", "card"],
-    ["mining"],
+    ["vectors", "formats", "writing", "tokens", "forecast"],
+    ["embedding", "near_duplicates", "card", "subjects", "outcomes", "asking", "pair_texts"],
+    ["mining", "casting", "distinct", "examples", "rehearsal", "prompt_lint"],
     ["stages"],
     ["shard"],
     ["whole", "engines", "ray"],
     ["plan", "inputs"],
     ["run"],
-    ["pipe", "talk", "inspection", "tables", "flags"],
+    ["pipe", "talk", "inspection", "tables", "flags", "trial"],
+    ["trial_tables"],
+    ["trying"],
     ["commands"],
     ["cli"],
     ["__main__"],
@@ -158,10 +172,9 @@ def test_commands_in_the_docs_exist() -> None:
 
 
 def check_options(name: str, rest: str, page: Path) -> None:
-    from gpte_data.flags import COMMON
+    from gpte_data.flags import common
 
-    known = {
-        field.replace("_", "-") for field in [*load(name).config.model_fields, *COMMON, "output"]
-    }
+    config = load(name).config
+    known = {field.replace("_", "-") for field in [*config.model_fields, *common(config), "output"]}
     for option in re.findall(r"--([a-z][a-z-]+)", rest.split("#")[0].split("|")[0]):
         assert option in known, f"{page.name}: gpte-data {name} has no --{option}"

@@ -1,7 +1,10 @@
 """The journal: nothing that was answered is asked twice, whatever happened to the file."""
 
+import json
 import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +13,7 @@ import orjson
 
 from gpte_data.backends import Completion, Keep, Request
 from gpte_data.backends.journal import HELD_BACK, Journal, complete
+from gpte_data.backends.journal_index import line_of
 
 
 class Echo:
@@ -47,14 +51,22 @@ def run(
     llm: Echo, names: Iterable[object], path: Path | None, known: Iterable[object] = ()
 ) -> list[object]:
     """Return what comes out, in order: the name asked for, or the error."""
+    if path is not None:
+        keep(path, known)
     journal = Journal(path)
-    for name in known:
-        journal.known[ask(name).key] = Completion({"said": str(name)})
     try:
         found = list(complete(llm, (ask(name) for name in names), journal))
     finally:
         journal.close()
     return [done.answer["said"] if done.answer else done.error for done in found]
+
+
+def keep(path: Path, names: Iterable[object]) -> None:
+    """Write down that these are known."""
+    journal = Journal(path)
+    for name in names:
+        journal.keep(ask(name), Completion({"said": str(name)}))
+    journal.close()
 
 
 def test_nothing_is_asked_twice(tmp_path: Path) -> None:
@@ -142,36 +154,145 @@ def test_closing_twice_and_late_answers_do_no_harm(tmp_path: Path) -> None:
     assert len(Journal(path).known) == 2
 
 
-def test_order_is_kept_with_any_mix_of_known_and_unknown() -> None:
+def test_order_is_kept_with_any_mix_of_known_and_unknown(tmp_path: Path) -> None:
     chance = random.Random(2)
-    for _ in range(300):
+    for number in range(300):
         names = [chance.randrange(40) for _ in range(chance.choice([0, 1, 5, 60]))]
         known = {name for name in range(40) if chance.random() < chance.choice([0, 0.5, 1])}
         llm = Echo(chance.choice([1, 2, 7, 100]), frozenset(map(str, range(0, 40, 9))))
-        found = run(llm, names, None, known)
+        found = run(llm, names, tmp_path / f"{number}.jsonl", known)
         expected = ["no idea" if n % 9 == 0 and n not in known else str(n) for n in names]
         assert found == expected
         assert llm.asked == [str(n) for n in names if n not in known]
 
 
-def test_known_answers_are_not_all_held() -> None:
-    """A shard that is known but for its first request is not read to its end at once."""
-    read = 0
+class Reader:
+    """Requests for the numbers from 0 up, and how many of them were read."""
 
-    def requests() -> Iterator[Request]:
-        nonlocal read
-        for name in range(30_000):
-            read += 1
+    def __init__(self, numbers: int) -> None:
+        self.numbers, self.read = numbers, 0
+
+    def __iter__(self) -> Iterator[Request]:
+        for name in range(self.numbers):
+            self.read += 1
             yield ask(name)
 
-    journal = Journal(None)
-    journal.known = {ask(name).key: Completion({"said": name}) for name in range(1, 30_000)}
-    given = 0
-    for done in complete(Echo(8), requests(), journal):
+
+def test_known_answers_are_not_all_held(tmp_path: Path) -> None:
+    """A shard that is known but for its first request is not read to its end at once."""
+    path, requests, given = tmp_path / "j.jsonl", Reader(30_000), 0
+    keep(path, range(1, 30_000))
+    journal = Journal(path)
+    for done in complete(Echo(8), requests, journal):
         assert done.answer is not None and str(done.answer["said"]) == str(given)
         given += 1
-        assert read - given <= HELD_BACK + 8
+        assert requests.read - given <= HELD_BACK + 8
+    journal.close()
     assert given == 30_000
+
+
+def test_a_model_may_want_all_questions_at_once(tmp_path: Path) -> None:
+    """As for a batch, which is not to be broken where known answers stand between the questions."""
+
+    class Whole(Echo):
+        held_back = sys.maxsize
+
+        def complete(self, requests: Iterable[Request], keep: Keep) -> Iterator[Completion]:
+            sizes.append(len(whole := list(requests)))
+            yield from super().complete(whole, keep)
+
+    path, sizes = tmp_path / "j.jsonl", list[int]()
+    keep(path, range(1, 3 * HELD_BACK))
+    names = [*range(3 * HELD_BACK), "last"]
+    assert run(Whole(), names, path) == [str(name) for name in names]
+    assert sizes == [2]
+
+
+def test_what_needs_no_question_comes_out_in_its_place(tmp_path: Path) -> None:
+    """A chain whose earlier step failed: its Completion stands where a request would."""
+    chance, path = random.Random(3), tmp_path / "j.jsonl"
+    keep(path, range(0, 9_000, 3))
+    for ahead in (1, 5, 10_000):
+        items: list[Request | Completion] = []
+        for name in range(9_000):
+            gone = chance.random() < 0.5
+            items.append(Completion(None, f"gone {name}", 3, 4) if gone else ask(name))
+        llm, journal = Echo(ahead), Journal(path)
+        found = list(complete(llm, iter(items), journal))
+        journal.close()
+        for name, (item, done) in enumerate(zip(items, found, strict=True)):
+            assert done is item if isinstance(item, Completion) else done.answer is not None
+            if isinstance(item, Request):
+                assert done.answer == {"said": str(name)}
+        missing = {item.model for item in items if isinstance(item, Request)}
+        assert set(llm.asked) < missing and len(set(llm.asked)) == len(llm.asked)
+
+
+def test_the_last_answer_for_a_key_counts(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    for said in ("old", "new"):
+        journal = Journal(path)
+        journal.keep(ask("a"), Completion({"said": said}))
+        journal.close()
+    assert run(Echo(), "a", path) == ["new"]
+
+
+def test_lines_in_another_order_are_read_too(tmp_path: Path) -> None:
+    """As an editor, or another program, would write them."""
+    path = tmp_path / "j.jsonl"
+    line = {
+        "completion_tokens": 1,
+        "answer": {"said": "ä"},
+        "key": ask("a").key,
+        "prompt_tokens": 2,
+    }
+    path.write_text(
+        json.dumps(line, indent=None) + "\n" + json.dumps(line | {"key": "mine"}) + "\n"
+    )
+    llm = Echo()
+    assert run(llm, "a", path) == ["ä"] and not llm.asked
+    known = Journal(path).known
+    assert known["mine"] == Completion({"said": "ä"}, "", 2, 1)
+    assert set(known) == {ask("a").key, "mine"} and "yours" not in known
+
+
+def test_a_line_spoilt_in_its_middle_is_asked_again(tmp_path: Path) -> None:
+    """Its head and its end look whole, which is all that is looked at when a journal is opened."""
+    path = tmp_path / "j.jsonl"
+    keep(path, "abc")
+    path.write_bytes(path.read_bytes().replace(b'"said":"b"', b'"said":\xff\xfe'))
+    llm, again = Echo(), Echo()
+    assert run(llm, "abc", path) == ["a", "b", "c"] and llm.asked == ["b"]
+    assert run(again, "abc", path) == ["a", "b", "c"] and not again.asked
+
+
+def test_keys_that_are_held_in_part_are_compared_in_full(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    keep(path, "a")
+    key = ask("a").key
+    other = key[:15] + "0" * 49
+    known = Journal(path).known
+    assert key in known and other not in known and known.place(other) is None
+
+
+def test_a_million_answers_take_little_memory(tmp_path: Path) -> None:
+    """Opened in a process of its own: at most 150 bytes an answer, whatever its length."""
+    path, answers = tmp_path / "j.jsonl", 200_000
+    words = "w" * 600
+    with path.open("wb") as lines:
+        for name in range(answers):
+            lines.write(line_of(ask(name).key, Completion({"said": words}, "", 300, 100)))
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "from gpte_data.backends.journal import Journal\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak(); known = Journal(Path(sys.argv[1])).known\n"
+        "print(len(known), (peak() - before) * 1024)"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert int(found[0]) == answers
+    assert int(found[1]) / answers < 150 + 2**22 / answers  # and the buffers of the one reading
 
 
 def test_keys_tell_requests_apart() -> None:

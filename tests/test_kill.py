@@ -87,7 +87,7 @@ def test_killed_twenty_times_nothing_is_lost_or_asked_twice(
     dice = random.Random(SEED)
     corpus, out, log = tmp_path / "corpus", tmp_path / "out", tmp_path / "log"
     ok("ingest", SAMPLE, "-o", corpus, "--shard-rows", 30)
-    faults = {"p429": 0.03, "p500": 0.03, "preset": 0.03, "retry_after": 0.05}
+    faults = {"p429": 0.04, "p500": 0.03, "preset": 0.03, "retry_after": 0.05}
     # After the chosen number of requests and a while more; the last before the work is done.
     moments = sorted(dice.randrange(int(ANSWERS * 0.95)) for _ in range(KILLS))
     at_kill: list[tuple[float, int]] = []
@@ -322,3 +322,18 @@ def test_an_interrupt_ends_it_soon_and_keeps_what_is_done(
         ok(*synth, "--concurrency", 64)
         keys = {line["key"] for line in chats(server) if line["delivered"]}
         assert len(keys) == 240
+
+
+def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
+    corpus, out, log = tmp_path / "corpus", tmp_path / "out", tmp_path / "log"
+    ok("ingest", SAMPLE, "-o", corpus, "--limit", 20)
+    with serve(log, latency=0.3) as server:
+        synth = ("synth", corpus, "-o", out, "--llm", "openai:test", "--base-url", server.url)
+        first = start(*synth, "--concurrency", 4)
+        while not lines_of(log):
+            time.sleep(0.01)
+        assert "another run is writing" in cli(*synth).sentence()
+        assert first.wait() == 0, first.communicate()[1].decode()
+        first.communicate()
+        assert len({line["key"] for line in chats(server)}) == len(chats(server)) == 60
+        assert "nothing to do" in ok(*synth)

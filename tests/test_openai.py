@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from email.utils import formatdate
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from server_answers import overlap
 from gpte_data.backends import Completion, Options, Request
 from gpte_data.backends.answers import parse_answer
 from gpte_data.backends.journal import Journal, complete
-from gpte_data.backends.openai_client import Caller
+from gpte_data.backends.openai_client import HELD, Caller
 from gpte_data.backends.openai_embedder import OpenAIEmbedder, _vector
 from gpte_data.backends.openai_embedder import check as check_embedder
-from gpte_data.backends.openai_errors import Failure, without_secrets
+from gpte_data.backends.openai_errors import Failure, StatusError, without_secrets
 from gpte_data.backends.openai_llm import OpenAILLM
 from gpte_data.backends.openai_llm import check as check_llm
 from gpte_data.backends.openai_reranker import OpenAIReranker
+from gpte_data.backends.openai_transport import Server as Endpoint
 from gpte_data.backends.unit import unit
 from gpte_data.errors import EndpointError
 
@@ -112,7 +114,7 @@ FAULTS = {
     "retry-after": {"p429": 0.1, "retry_after": 0.2, "p500": 0.05, "preset": 0.02},
     "no retry-after": {"p429": 0.1, "p503": 0.05},
     "broken bodies": {"ptruncate": 0.1, "pmalformed": 0.1},
-    "bad answers": {"pbadanswer": 0.05, "pempty": 0.05},
+    "bad answers": {"pbadanswer": 0.1},
 }
 
 
@@ -127,7 +129,10 @@ def test_every_question_is_answered_in_spite_of_faults(
     assert {line["status"] for line in log} >= {200}
     assert sum(line["status"] != 200 for line in log) > 20, "there were faults"
     clean = [done.answer for done in answers(plain, questions)]
-    assert [done.answer for done in found] == clean, "and none of them is seen in the answers"
+    wrong = sum(done.answer != good for done, good in zip(found, clean, strict=True))
+    most = 250 * faults.get("pbadanswer", 0) ** 2 * 3  # one more try for an answer that is none
+    assert wrong <= most, "and none of them is seen in the answers"
+    assert all(done.answer is not None or done.raw for done in found)
 
 
 REASONS = {
@@ -147,13 +152,15 @@ def test_a_question_that_is_never_answered_says_why(
 ) -> None:
     with serve(tmp_path / "log.jsonl", **{fault: 1.0}) as server:
         found = answers(server, [asked(n) for n in range(5)], retries=2)
-        assert len(server.requests()) == 15
+        assert len(server.requests()) == (10 if fault == "pempty" else 15)
     assert [(done.answer, done.error) for done in found] == [(None, reason)] * 5
 
 
 def test_bad_answers_say_why(tmp_path: Path) -> None:
     with serve(tmp_path / "log.jsonl", pbadanswer=1.0) as server:
         found = answers(server, [asked(n) for n in range(30)], retries=1)
+        assert len(server.requests()) == 60, "each is asked for once more"
+    assert all(done.raw for done in found)
     assert {done.error for done in found} == {
         "answer is not JSON",
         "answer does not fit the schema",
@@ -288,7 +295,7 @@ def test_the_input_is_not_read_far_ahead(tmp_path: Path) -> None:
                 assert is_about(done, given)
                 most = max(most, read - given)
                 given += 1
-        assert given == 300 and 8 < most <= 2 * 8 + 1
+        assert given == 300 and 8 < most <= HELD * 8 + 1
         assert max(line["in_flight"] for line in server.requests()) <= 8
 
 
@@ -442,13 +449,8 @@ def test_the_program_ends_at_once_and_silently(tmp_path: Path, how: str) -> None
 def test_pauses(plain: Server) -> None:
     """What a server says is taken, up to a minute; else pauses double, with jitter."""
 
-    class Response:
-        def __init__(self, said: str) -> None:
-            self.headers = {"retry-after": said}
-
-    class Refused(Exception):
-        def __init__(self, said: str) -> None:
-            self.response = Response(said)
+    def refused(said: str) -> StatusError:
+        return StatusError(429, b"{}", {"retry-after": said})
 
     with closing(Caller(Options(base_urls=(plain.url,)))) as caller:
 
@@ -457,11 +459,13 @@ def test_pauses(plain: Server) -> None:
 
         for said, least, most in (
             *(("3", 3, 3.1), ("0", 0, 0.1), ("-5", 0, 0.1), ("1e9", 60, 60.1), ("inf", 60, 60.1)),
-            *(("nan", 0, 60.1), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.25, 0.75), ("", 0.25, 0.75)),
+            *(("nan", 0.075, 0.225), ("soon", 0.075, 0.225), ("", 0.075, 0.225)),
+            *((formatdate(time.time() + 9), 7.9, 9.1), (formatdate(0), 0, 0.1)),
         ):
-            assert least <= pause(Refused(said)) <= most, said
-        assert 0.25 <= pause(Exception(), 0) <= 0.75
-        assert 4 <= pause(Exception(), 4) <= 12
+            assert least <= pause(refused(said)) <= most, said
+        assert 0.5 <= pause(StatusError(429, b"", {"retry-after-ms": "500"})) <= 0.61
+        assert 0.075 <= pause(Exception(), 0) <= 0.225
+        assert 1.2 <= pause(Exception(), 4) <= 3.6
         assert pause(Exception(), 50) <= 45
         assert len({pause(Exception()) for _ in range(9)}) > 1
 
@@ -579,15 +583,11 @@ def test_vectors_that_are_none_are_refused() -> None:
 def test_replies_that_are_no_vectors_are_refused(
     plain: Server, monkeypatch: pytest.MonkeyPatch, data: Any
 ) -> None:
-    class Client:
-        async def post(self, *_: Any, **__: Any) -> Any:
-            names = ("index", "embedding")
-            return {"data": data and [dict(zip(names, item, strict=True)) for item in data]}
+    async def post(self: Endpoint, path: str, body: Any) -> Any:
+        names = ("index", "embedding")
+        return {"data": data and [dict(zip(names, item, strict=True)) for item in data]}
 
-        async def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(Caller, "_connect", lambda self: Client())
+    monkeypatch.setattr(Endpoint, "post", post)
     with pytest.raises(EndpointError, match="malformed reply"):
         embed(plain, ["a", "b"], retries=1)
 
@@ -645,14 +645,10 @@ def test_documents_that_are_too_long_are_cut(tmp_path: Path) -> None:
 def test_missing_scores_are_refused(
     plain: Server, monkeypatch: pytest.MonkeyPatch, results: Any
 ) -> None:
-    class Client:
-        async def post(self, *_: Any, **__: Any) -> Any:
-            return {"results": results}
+    async def post(self: Endpoint, path: str, body: Any) -> Any:
+        return {"results": results}
 
-        async def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(Caller, "_connect", lambda self: Client())
+    monkeypatch.setattr(Endpoint, "post", post)
     with pytest.raises(EndpointError, match="/rerank gives no scores: malformed reply"):
         rerank(plain, [("q", "a"), ("q", "b")])
 

@@ -30,6 +30,9 @@ ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")},
     "HF_HUB_OFFLINE": "1",
     "VLLM_CPU_KVCACHE_SPACE": "1",
+    # Threads that wait for each other crawl where something else has one of their cores.
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "OMP_NUM_THREADS": "1",
     "NO_COLOR": "1",
 }
 SYNTH = ("--per-passage", "2", "--max-tokens", "512")

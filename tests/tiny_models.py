@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.trainers import BpeTrainer
 from transformers import (
@@ -190,6 +188,9 @@ def _write_cross_encoder(folder: Path) -> None:
 
 
 def _write_embedder(folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
     tokenizer = _bert_tokenizer()
     with tempfile.TemporaryDirectory() as name:
         # vLLM on a CPU wants heads of 32 dimensions or more: one head.

@@ -6,9 +6,10 @@ imported when a SPEC asks for them, libraries when a model is opened. A new back
 and a name in a table below.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -68,11 +69,9 @@ class Request:
     values: Mapping[str, str] = field(default_factory=dict)
     """What the messages were made from; not sent."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of all that decides the answer."""
-        import hashlib
-
         asked = [self.model, self.messages, self.schema, self.sampling]
         return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

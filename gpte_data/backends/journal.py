@@ -8,16 +8,14 @@ none of them. A torn last line is ignored. The file stays after the shard is don
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from gpte_data.backends import LLM, Completion, Request
+from gpte_data.backends.journal_index import Known, line_of
 
 HELD_BACK = 4096
-"""Known answers that may wait behind one that is asked for."""
+"""Known answers that may wait behind one that is asked for; a model may set its own."""
 
 
 class Journal:
@@ -28,29 +26,23 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.known: dict[str, Completion] = {}
+        self.known = Known(path)
         self._file: int | None = None
         self._lock = threading.Lock()
-        if path is not None and path.is_file():
-            self.known = dict(_read(path))
 
     def keep(self, request: Request, completion: Completion) -> None:
         """Write an answer down; an error is not kept, it is asked again."""
         if self.path is None or completion.answer is None:
             return
-        line = {
-            "key": request.key,
-            "answer": completion.answer,
-            "prompt_tokens": completion.prompt_tokens,
-            "completion_tokens": completion.completion_tokens,
-        }
+        line = line_of(request.key, completion)
         with self._lock:
             if self._file is None:
-                self._file = _open_to_append(self.path)
-            _write(self._file, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+                self._file = open_to_append(self.path)
+            write_whole(self._file, line)
 
     def close(self) -> None:
         """Flush to disk and close."""
+        self.known.close()
         with self._lock:
             if self._file is not None:
                 os.fsync(self._file)
@@ -58,13 +50,13 @@ class Journal:
                 self._file = None
 
 
-def _write(file: int, line: bytes) -> None:
+def write_whole(file: int, line: bytes) -> None:
     """Write all of a line; a nearly full disk may take a part of it first, and then refuse."""
     while line:
         line = line[os.write(file, line) :]
 
 
-def _open_to_append(path: Path) -> int:
+def open_to_append(path: Path) -> int:
     """Open for appending; a torn last line is ended first, so that it spoils no other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
@@ -74,23 +66,15 @@ def _open_to_append(path: Path) -> int:
     return file
 
 
-def _read(path: Path) -> Iterator[tuple[str, Completion]]:
-    """Yield what the lines say; one that is torn, or is no line of a journal, says nothing."""
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                row: Any = orjson.loads(line)
-                said = Completion(row["answer"], "", row["prompt_tokens"], row["completion_tokens"])
-                key = row["key"]
-            except (orjson.JSONDecodeError, LookupError, TypeError):
-                continue
-            if isinstance(key, str) and isinstance(said.answer, dict):
-                yield key, said
+def complete(
+    llm: LLM, requests: Iterable[Request | Completion], journal: Journal
+) -> Iterator[Completion]:
+    """Yield an answer for each request, in order; only those not in the journal are asked.
 
-
-def complete(llm: LLM, requests: Iterable[Request], journal: Journal) -> Iterator[Completion]:
-    """Yield an answer for each request, in order; only those not in the journal are asked."""
-    queue = _Queue(requests, journal.known)
+    A Completion among the requests stands for a question that was not to be asked, as when the one
+    it was to be made from had no answer: it comes out in its place, and is not kept.
+    """
+    queue = _Queue(requests, journal.known, getattr(llm, "held_back", HELD_BACK))
     while not queue.ended:
         for completion in llm.complete(queue.unknown(), journal.keep):
             yield from queue.due()
@@ -107,31 +91,33 @@ class _Queue:
     memory.
     """
 
-    def __init__(self, requests: Iterable[Request], known: Mapping[str, Completion]) -> None:
+    def __init__(self, requests: Iterable[Request | Completion], known: Known, most: int) -> None:
         self.requests = iter(requests)
         self.known = known
-        self.waiting: deque[Completion | None] = deque()
-        """An answer, or None for one that is being asked for."""
+        self.most = most
+        self.waiting: deque[Completion | int | None] = deque()
+        """A completion, where a known answer stands, or None for one that is being asked for."""
         self.held = 0
         self.ended = False
 
     def unknown(self) -> Iterator[Request]:
         """Yield the requests that must be asked, until there are no more or too many wait."""
-        while self.held < HELD_BACK:
+        place = self.known.place
+        while self.held < self.most:
             request = next(self.requests, None)
             if request is None:
                 self.ended = True
                 return
-            known = self.known.get(request.key)
+            known = place(request.key) if isinstance(request, Request) else request
             self.waiting.append(known)
-            if known is None:
-                yield request
-            else:
+            if known is not None:
                 self.held += 1
+            elif isinstance(request, Request):
+                yield request
 
     def due(self) -> Iterator[Completion]:
-        """Yield the known answers that nothing unknown stands before."""
+        """Yield what nothing unknown stands before."""
         while self.waiting and (known := self.waiting[0]) is not None:
             self.waiting.popleft()
             self.held -= 1
-            yield known
+            yield self.known.read(known) if isinstance(known, int) else known

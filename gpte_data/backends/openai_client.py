@@ -1,17 +1,15 @@
-"""Calls to an OpenAI-compatible server: many in flight, in order, bounded, tried again.
+"""Calls to OpenAI-compatible servers: many in flight, in order, bounded, tried again.
 
-All that is asynchronous lives in this file. An event loop runs in one thread; `Caller.map` is a
-plain iterator over answers, in the order of the questions, that never holds more than a window of
-them. Transport: the openai SDK over aiohttp. Connections idle for 4 s are dropped, since vLLM's
-server closes them after 5 s and a request on a closing connection is lost.
+`Caller.map` is a plain iterator over answers, in the order of the questions. All that is
+asynchronous runs in one thread with an event loop (openai_engine.py); what a question costs beyond
+aiohttp's own work is kept small by waking that thread, and this one, for many questions at a time.
 """
 
 import asyncio
 import contextlib
-import importlib.util
 import itertools
-import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -21,69 +19,44 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from gpte_data.backends import Options
-from gpte_data.backends.openai_errors import (
-    KEY,
-    URL,
-    Failure,
-    given_up,
-    is_lost,
-    mendable,
-    pause,
-    raise_if_refused,
-    refused,
-    unreachable,
-    without_secrets,
-)
-from gpte_data.errors import EndpointError
+from gpte_data.backends.openai_engine import Engine
+from gpte_data.backends.openai_errors import Failure, pause, unreachable
+from gpte_data.backends.openai_run import Again, Job, Run
+from gpte_data.backends.openai_transport import Client, Server, servers
 
 T = TypeVar("T")
 R = TypeVar("R")
-HOPELESS = 100
-"""Questions in a row without an answer, at least twice what is in flight, that end the run."""
+OPEN = 2
+"""Times the concurrency: questions taken from the input that have no answer yet."""
+HELD = 24
+"""Times the concurrency: those together with the answers that wait behind one that comes late."""
 
 
 class Caller:
-    """A connection to one server.
+    """A connection to one server, or to several of one model.
 
     Args:
-        options: base_url (default: OPENAI_BASE_URL), concurrency, timeout, retries.
+        options: base_urls (default: OPENAI_BASE_URL), concurrency, rpm, tpm, timeout, retries.
+
+    Raises:
+        BadOption: A base URL is no address.
+
     """
 
     def __init__(self, options: Options) -> None:
-        import openai
-
-        self.openai = openai
         self.options = options
-        self._address = next(iter(options.base_urls), None) or os.environ.get(URL) or "https://api.openai.com/v1"
-        self.url = without_secrets(self._address)
-        self.unanswered = 0
+        self.servers = servers(options.base_urls, options.timeout)
+        self.url = ", ".join(server.url for server in self.servers)
         self._random = random.Random()
-        self._slots = asyncio.Semaphore(options.concurrency)
-        self.client = self._connect()
         self._loop = asyncio.new_event_loop()
+        self._engine = Engine(options, self.servers, self._loop)
+        opened: Future[None] = Future()
         self._thread = threading.Thread(
-            target=_serve, args=(self._loop, self.client), daemon=True, name="openai"
+            target=_serve, args=(self._loop, self._engine, opened), daemon=True, name="openai"
         )
         self._thread.start()
+        opened.result()
         self._finalizer = weakref.finalize(self, _stop, self._loop, self._thread)
-
-    def _connect(self) -> Any:
-        """Return the SDK's client; it opens connections when the first request is sent."""
-        limits = _limits()
-        http = self.openai.DefaultAioHttpClient(
-            limits=limits(
-                max_connections=self.options.concurrency,
-                max_keepalive_connections=self.options.concurrency,
-                keepalive_expiry=4.0,
-            )
-        )
-        return self.openai.AsyncOpenAI(
-            api_key=os.environ.get(KEY) or "none",
-            base_url=self._address,
-            timeout=self.options.timeout,
-            max_retries=0,
-            http_client=http,
-        )
 
     def close(self) -> None:
         """Close the connections and end the thread; done by itself when the program ends."""
@@ -93,136 +66,93 @@ class Caller:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def check(self) -> None:
-        """Raise EndpointError unless the server answers and takes the key."""
+        """Raise EndpointError unless a server answers, and all that do take the key."""
         for attempt in itertools.count(1):
-            error = self._in_loop(self._greet()).result()
-            if error is None:
-                return
-            if attempt == 3:
-                raise unreachable(self.url, error)
+            errors = self._in_loop(_greeted(self.servers)).result()
+            gone = [(server, error) for server, error in errors if error is not None]
+            if attempt == 3 and len(gone) == len(errors):
+                raise unreachable(*gone[0])
+            if not gone or attempt == 3:
+                break
             time.sleep(0.5 * attempt)
-
-    async def _greet(self) -> Exception | None:
-        """Ask for the list of models; return what speaks against a server being there.
-
-        A server that has no such list (404, 405, …) is there.
-        """
-        seconds = min(10.0, self.options.timeout)
-        try:
-            async with asyncio.timeout(seconds):
-                await self.client.with_options(timeout=seconds).models.list()
-        except (self.openai.OpenAIError, TimeoutError, ValueError) as error:
-            raise_if_refused(self.url, error)
-            status = getattr(error, "status_code", 500)
-            return None if status < 500 and status != 429 else error
-        return None
-
-    def map(
-        self,
-        items: Iterable[T],
-        ask: Callable[[Any, T], Awaitable[R]],
-        done: Callable[[T, R], None] = lambda item, answer: None,
-    ) -> Iterator[R | Failure]:
-        """Yield what `ask(client, item)` returns for each item, in order.
-
-        At most 2 × concurrency items are taken ahead of the one that is yielded. `done` is called
-        in the event loop's thread as soon as an answer is there, and never after this iterator
-        has ended or was closed.
-
-        Raises:
-            EndpointError: The server is gone, or refuses the key or the model.
-
-        """
-        pending: deque[Future[R | Failure]] = deque()
-        running: set[asyncio.Task[Any]] = set()
-        try:
-            for item in items:
-                pending.append(self._in_loop(self._tracked(item, ask, done, running)))
-                while pending and (
-                    len(pending) >= 2 * self.options.concurrency or pending[0].done()
-                ):
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            self._drop(pending, running)
-
-    def _drop(self, pending: Iterable["Future[Any]"], running: set["asyncio.Task[Any]"]) -> None:
-        """Cancel what nobody waits for any more, and wait until it has ended."""
-        for future in pending:
-            future.cancel()
-        if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            with contextlib.suppress(RuntimeError):  # the program is ending, the loop has closed
-                self._in_loop(_ended(running)).result()
-
-    async def _tracked(
-        self,
-        item: T,
-        ask: Callable[[Any, T], Awaitable[R]],
-        done: Callable[[T, R], None],
-        running: set["asyncio.Task[Any]"],
-    ) -> R | Failure:
-        """Get an answer, and be found in `running` meanwhile."""
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            async with self._slots:
-                answer = await self._one(item, ask)
-            if not isinstance(answer, Failure):
-                done(item, answer)
-            return answer
-        finally:
-            running.discard(task)
-
-    async def _one(self, item: T, ask: Callable[[Any, T], Awaitable[R]]) -> R | Failure:
-        """Ask until there is an answer, it is refused, or the tries are used up."""
-        for attempt in itertools.count():
-            try:
-                async with asyncio.timeout(self.options.timeout):
-                    answer = await ask(self.client, item)
-            except mendable() as error:
-                failure = refused(self.url, error)
-                if failure is None and attempt >= self.options.retries:
-                    failure = await self._given_up(error)
-                if failure is not None:
-                    return self._counted(failure)
-                await asyncio.sleep(self._pause(error, attempt))
-            else:
-                self.unanswered = 0
-                return answer
-        raise AssertionError("unreachable")
+        for url, error in gone:
+            sys.stderr.write(f"note: {unreachable(url, error)}; going on with the others\n")
 
     def _pause(self, error: Exception, attempt: int) -> float:
         """Return how long to wait before another try."""
         return pause(error, attempt, self._random)
 
-    async def _given_up(self, error: Exception) -> Failure:
-        """Return the last error as a Failure; raise if the server is gone."""
-        if is_lost(error) and await self._greet() is not None:
-            raise unreachable(self.url, error)
-        return given_up(error)
+    def map(
+        self,
+        items: Iterable[T],
+        ask: Callable[[Client, T], Awaitable[R | Again]],
+        done: Callable[[T, R], None] = lambda item, answer: None,
+        size: Callable[[T], int] = lambda item: 0,
+    ) -> Iterator[R | Failure]:
+        """Yield what `ask(client, item)` returns for each item, in order.
 
-    def _counted(self, failure: Failure) -> Failure:
-        """Return the failure; raise if nothing but failures came for too long."""
-        if failure.too_long:
-            return failure
-        self.unanswered += 1
-        if self.unanswered >= max(HOPELESS, 2 * self.options.concurrency):
-            raise EndpointError(
-                f"{self.url} answered none of the last {self.unanswered} requests, the last one "
-                f"with: {failure.reason}: mend that and run the same command again"
-            )
-        return failure
+        `ask` sends one request; it is called again where that fails, or where it returns AGAIN.
+        At most 2 × concurrency items are without an answer at a time, and at most 24 × concurrency
+        are taken ahead of the one that is yielded. `done` is called in the event loop's thread as
+        soon as an answer is there, and never after this iterator has ended or was closed. `size`
+        estimates the tokens of an item, for `tpm`.
+
+        Raises:
+            EndpointError: The servers are gone, or one refuses the key or the model.
+
+        """
+        run = Run(ask, done, self._pause, size)
+        waiting: deque[Job] = deque()
+        most = OPEN * self.options.concurrency
+        few = most - max(1, self.options.concurrency // 8)
+        self._engine.runs.add(run)
+        try:
+            for item in items:
+                job = Job(item, run)
+                waiting.append(job)
+                self._engine.submit(job)
+                while waiting and (waiting[0].done or self._is_full(run, waiting)):
+                    if waiting[0].done:
+                        yield waiting.popleft().answer
+                    else:
+                        run.wait(waiting[0], few if len(waiting) < self._held else -1)
+            while waiting:
+                if waiting[0].done:
+                    yield waiting.popleft().answer
+                else:
+                    run.wait(waiting[0], -1)
+        finally:
+            self._drop(run)
+
+    @property
+    def _held(self) -> int:
+        return HELD * self.options.concurrency
+
+    def _is_full(self, run: Run, waiting: "deque[Job]") -> bool:
+        """Tell whether no more may be taken from the input for now."""
+        return run.open >= OPEN * self.options.concurrency or len(waiting) >= self._held
+
+    def _drop(self, run: Run) -> None:
+        """Cancel what nobody waits for any more, and wait until it has ended."""
+        run.over = True
+        self._engine.runs.discard(run)
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            with contextlib.suppress(RuntimeError):  # the program is ending, the loop has closed
+                self._in_loop(run.drop()).result()
 
 
-def _serve(loop: asyncio.AbstractEventLoop, client: Any) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, engine: Engine, opened: "Future[None]") -> None:
     """Run the event loop until it is stopped, then leave nothing open behind."""
     asyncio.set_event_loop(loop)
     try:
+        try:
+            loop.run_until_complete(engine.open())
+        except Exception as error:
+            opened.set_exception(error)
+            return
+        opened.set_result(None)
         loop.run_forever()
-        loop.run_until_complete(_ended(asyncio.all_tasks(loop), cancel=True))
-        loop.run_until_complete(client.close())
+        loop.run_until_complete(engine.close())
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()
@@ -236,15 +166,8 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
         thread.join()
 
 
-async def _ended(tasks: Iterable["asyncio.Task[Any]"], cancel: bool = False) -> None:
-    """Wait until the tasks have ended, whatever they end with."""
-    tasks = list(tasks)
-    for task in tasks if cancel else ():
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _limits() -> Any:
-    """Return the class of connection limits of the HTTP library that the SDK uses."""
-    name = "httpx2" if importlib.util.find_spec("httpx2") else "httpx"
-    return importlib.import_module(name).Limits
+async def _greeted(servers: Iterable[Server]) -> list[tuple[str, Exception | None]]:
+    """Return what speaks against each server being there, by its address."""
+    servers = list(servers)
+    errors = await asyncio.gather(*(server.greet() for server in servers))
+    return [(server.url, error) for server, error in zip(servers, errors, strict=True)]

@@ -14,6 +14,7 @@ from gpte_data.backends import Embedded, Options
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_errors import Failure
 from gpte_data.backends.openai_fitting import fitted
+from gpte_data.backends.openai_transport import Client
 from gpte_data.backends.unit import unit
 from gpte_data.errors import EndpointError
 
@@ -68,9 +69,9 @@ class OpenAIEmbedder:
         refusal = EndpointError("the teacher gave a vector that is zero or not finite")
         return Embedded(unit(_stacked(blocks), refusal), truncated)
 
-    async def _ask(self, client: Any, batch: list[str]) -> Any:
+    async def _ask(self, client: Client, batch: list[str]) -> Any:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}
-        reply = await client.post("/embeddings", cast_to=object, body=body)
+        reply = await client.post("/embeddings", body)
         in_order = sorted(reply["data"], key=lambda item: item["index"])
         if [item["index"] for item in in_order] != list(range(len(batch))):
             raise ValueError("not one vector for each text")

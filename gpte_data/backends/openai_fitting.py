@@ -1,10 +1,11 @@
 """Texts that are longer than a served model takes, made shorter until it takes them."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_errors import Failure
+from gpte_data.backends.openai_transport import Client
 from gpte_data.errors import EndpointError
 
 T = TypeVar("T")
@@ -14,7 +15,7 @@ R = TypeVar("R")
 def fitted(
     caller: Caller,
     items: Iterable[T],
-    ask: Callable[[Any, T], Awaitable[R]],
+    ask: Callable[[Client, T], Awaitable[R]],
     shorter: Callable[[T], T | None],
 ) -> tuple[list[R], int]:
     """Ask for each item, made shorter until the server takes it; return answers and how many were.

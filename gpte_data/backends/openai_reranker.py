@@ -16,6 +16,7 @@ from gpte_data.backends import Options
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_errors import Failure
 from gpte_data.backends.openai_fitting import fitted
+from gpte_data.backends.openai_transport import Client
 from gpte_data.errors import EndpointError
 
 DOCUMENTS = 32
@@ -77,10 +78,10 @@ class OpenAIReranker:
             tell(len(answer))
         return np.array(scores, dtype=np.float32)
 
-    async def _ask(self, client: Any, call: Call) -> list[float]:
+    async def _ask(self, client: Client, call: Call) -> list[float]:
         query, documents = call
         body = {"model": self.model, "query": query, "documents": documents}
-        reply = await client.post("/rerank", cast_to=object, body=body)
+        reply = await client.post("/rerank", body)
         results = reply.get("results") if isinstance(reply, dict) else None
         scores = {item["index"]: float(item["relevance_score"]) for item in results or ()}
         if sorted(scores) != list(range(len(documents))):

@@ -24,20 +24,20 @@ def identity(model: str) -> dict[str, str]:
 
 def open_embedder(model: str, options: Options) -> "VLLMEmbedder":
     """Return the teacher; it is loaded at the first text."""
-    return VLLMEmbedder(model)
+    return VLLMEmbedder(model, options)
 
 
 class VLLMEmbedder:
     """Embeds texts with the model's own pooling; long texts are cut to what it takes."""
 
-    def __init__(self, model: str) -> None:
-        self.model = model
+    def __init__(self, model: str, options: Options) -> None:
+        self.model, self.options = model, options
 
     def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
         """Return unit vectors in the order of the texts; raise BadOption if the model has none."""
         if not texts:
             return Embedded(np.zeros((0, 0), dtype=np.float32), 0)
-        llm = pooling_engine(self.model, "embed", "embedding model")
+        llm = pooling_engine(self.model, "embed", "embedding model", self.options)
         blocks, truncated = [], 0
         for start in range(0, len(texts), WINDOW):
             # A tokenizer without special tokens makes nothing of an empty text: vLLM wants one.

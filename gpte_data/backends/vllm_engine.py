@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from pydantic import ValidationError
-
 from gpte_data.backends import Options
 from gpte_data.backends.models import model_identity, model_path
+from gpte_data.backends.vllm_args import check_names, gpus_of_one, user_args
+from gpte_data.backends.vllm_running import Engine, in_a_line
 from gpte_data.errors import BadOption, MissingExtra
 
 SETTINGS = {
-    # The engine lives in this process and ends with it, however that ends.
+    # The engine lives in this process and ends with it, however that ends: vLLM's own process for
+    # it outlives a parent that is killed, and keeps the GPU.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
@@ -37,47 +38,63 @@ ON_CPU = {
 }
 CUT_TO_FIT = {"truncate_prompt_tokens": -1}
 """Tokenization argument: a text longer than the model takes loses its end."""
-_engines: dict[tuple[str, ...], Any] = {}
-"""The engine that is open, by what it runs and the model's identity; at most one."""
+_engines: dict[tuple[str, ...], Engine] = {}
+"""The engine that is open, by what it runs, its arguments and the model's identity; at most one."""
 
 
 def check(model: str, options: Options) -> None:
-    """Raise MissingExtra if there is no vLLM, BadOption if the model's folder is not there."""
+    """Find out before the first row what can be known without vLLM.
+
+    Raises:
+        MissingExtra: There is no vLLM.
+        BadOption: The model's folder is not there, or --engine-args won't do.
+    """
+    gpus_of_one(options)
     if importlib.util.find_spec("vllm") is None:
         raise MissingExtra.of("vllm", "vllm")
     model_path(model)
 
 
-def engine(model: str, runner: str) -> Any:
+def engine(model: str, runner: str, options: Options) -> Engine:
     """Return the engine of a model, opened if need be.
 
     Args:
         model: A folder or a hub's name, as in the SPEC.
         runner: `generate` or `pooling`.
+        options: `engine_args` and `tensor_parallel`.
 
     Raises:
         MissingExtra: vLLM is not installed.
-        BadOption: There is no such model, or vLLM can't load it.
+        BadOption: There is no such model, or vLLM can't load it, or not with these arguments, or
+            another engine of this process still has requests.
     """
-    key = (runner, *model_identity(model).values())
+    args = user_args(options)
+    key = (runner, repr(sorted(args.items())), *model_identity(model).values())
     if key not in _engines:
+        for other in _engines.values():
+            if other.waiting:
+                raise BadOption(
+                    f"vllm:{model} can't be opened while {other.spec} is writing, a process runs "
+                    "one vLLM engine: use a server (openai:) for one of them"
+                )
         close()
-        _engines[key] = _opened(model, runner)
+        _engines[key] = Engine(f"vllm:{model}", _opened(model, runner, args))
     return _engines[key]
 
 
-def pooling_engine(model: str, task: str, wanted: str) -> Any:
-    """Return the engine of a model that embeds or classifies.
+def pooling_engine(model: str, task: str, wanted: str, options: Options) -> Any:
+    """Return vLLM's LLM of a model that embeds or classifies.
 
     Args:
         model: As for `engine`.
         task: What vLLM calls it: `embed` or `classify`.
         wanted: What the user would call such a model, for the error.
+        options: As for `engine`.
 
     Raises:
         MissingExtra, BadOption: As `engine`, and BadOption if the model does something else.
     """
-    llm = engine(model, "pooling")
+    llm = engine(model, "pooling", options).llm
     if task not in llm.supported_tasks:
         raise BadOption(
             f"vllm:{model} is no {wanted}: vLLM runs it for {', '.join(llm.supported_tasks)}"
@@ -88,18 +105,19 @@ def pooling_engine(model: str, task: str, wanted: str) -> Any:
 def close() -> None:
     """Shut the open engine down, if there is one."""
     while _engines:
-        _, llm = _engines.popitem()
-        llm.llm_engine.engine_core.shutdown()
+        _engines.popitem()[1].close()
 
 
 atexit.register(close)
 
 
-def _opened(model: str, runner: str) -> Any:
+def _opened(model: str, runner: str, args: dict[str, Any]) -> Any:
     vllm, path = _imported(), model_path(model)
+    check_names(args)
+    told = {"use_tqdm_on_load": False} | _ours(runner) | args
     try:
         with _quiet():
-            return vllm.LLM(model=path, runner=runner, use_tqdm_on_load=False, **_options(runner))
+            return vllm.LLM(model=path, runner=runner, **told)
     except Exception as error:  # vLLM raises whatever its parts raise
         raise BadOption(f"vllm:{model} can't be opened by vLLM: {in_a_line(error)}") from error
 
@@ -117,8 +135,8 @@ def _imported() -> ModuleType:
     return module
 
 
-def _options(runner: str) -> dict[str, Any]:
-    """Return what the engine is opened with, beside the model.
+def _ours(runner: str) -> dict[str, Any]:
+    """Return what the engine is opened with, beside the model, where the user says nothing else.
 
     A model that generates takes texts as long as the memory allows (max_model_len -1), up to what
     it was made for: passages are far shorter, and the cache for one full context of a modern model
@@ -146,12 +164,3 @@ def _quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 1)
         os.close(kept)
-
-
-def in_a_line(error: Exception) -> str:
-    """Return the first line of what an error says, or its kind where it says nothing."""
-    text = str(error)
-    if isinstance(error, ValidationError):
-        text = error.errors()[0]["msg"]  # its first line only counts the errors
-    lines = text.strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

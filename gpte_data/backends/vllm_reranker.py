@@ -23,7 +23,7 @@ def identity(model: str) -> dict[str, str]:
 
 def open_reranker(model: str, options: Options) -> "VLLMReranker":
     """Return the reranker; it is loaded at the first pair."""
-    return VLLMReranker(model)
+    return VLLMReranker(model, options)
 
 
 class VLLMReranker:
@@ -32,8 +32,8 @@ class VLLMReranker:
     margin = 0.05
     scale = "probability"
 
-    def __init__(self, model: str) -> None:
-        self.model = model
+    def __init__(self, model: str, options: Options) -> None:
+        self.model, self.options = model, options
 
     def score(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int], None]) -> Any:
         """Return the probabilities in the order of the pairs.
@@ -53,7 +53,7 @@ class VLLMReranker:
         return scores
 
     def _engine(self) -> Any:
-        llm = pooling_engine(self.model, "classify", "cross-encoder")
+        llm = pooling_engine(self.model, "classify", "cross-encoder", self.options)
         labels = getattr(llm.model_config.hf_config, "num_labels", 0)
         if labels != 1:
             raise BadOption(

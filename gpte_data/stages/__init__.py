@@ -7,7 +7,10 @@ from gpte_data.stage import Stage
 
 STAGES = {
     "ingest": "Read documents of many kinds into a corpus of passages.",
-    "synth": "Write queries for passages with a language model, or by extraction.",
+    "personas": "Draw personas from documents or from personas, or take your own; alike ones go.",
+    "synth": "Write queries and passages by a recipe, with a language model or by extraction.",
+    "choose-examples": "Find the examples that are worth showing to a model that writes queries.",
+    "passages": "Make a corpus of the passages that a recipe wrote.",
     "mine-negatives": "Rank the corpus for each query and judge which documents are negatives.",
     "filter-negatives": "Score negatives with a reranker and drop those that may be positives.",
     "emit": "Write training shards in a trainer's own format.",

@@ -1,8 +1,8 @@
 """Training shards: the texts are joined in, shuffled over all rows, in a trainer's own format.
 
-A query becomes an example with its `num_negatives` hardest negatives that no rule dropped. The
-shuffle is an order by hash(seed, query_id, positives): it is the same for the same rows, whatever
-shards they came in.
+A query becomes an example with its `num_negatives` hardest negatives that no rule dropped, those
+first that were written for it; a pair that was not mined has those alone. The shuffle is an order
+by hash(seed, query_id, positives): it is the same for the same rows, whatever shards they came in.
 """
 
 from collections import Counter
@@ -19,9 +19,10 @@ from gpte_data.errors import BadInput
 from gpte_data.formats import FORMATS, Anchor, Document, format_module
 from gpte_data.ledger import Ledger
 from gpte_data.randomness import bits
-from gpte_data.records import kept
+from gpte_data.records import WRITTEN, kept
 from gpte_data.stage import Context, Event, Expanded, Hooks, Output, Rejected, Row, stage
 
+_REMEDY = "give its corpus too; of passages that a recipe wrote, gpte-data passages makes one"
 BLOCK = 4096
 """Queries whose texts are looked up together."""
 
@@ -53,12 +54,25 @@ def _prepare(cfg: EmitConfig, read: Callable[[], Iterable[Row]]) -> None:
     format_module(cfg.format)
     corpus = open_corpus(cfg.corpus)
     for row in read():
+        _check_mined(row)
         for doc_id in _documents(row, cfg.num_negatives):
             if doc_id not in corpus.position:
                 raise BadInput(
                     f"row {row['query_id']!r} names {doc_id!r}, which is not in {corpus}: "
-                    "give the corpus that was mined"
+                    f"{'give the corpus that was mined' if 'candidates' in row else _REMEDY}"
                 )
+
+
+def _check_mined(row: Row) -> None:
+    """Raise BadInput for negatives that were written after mining: they have no scores yet."""
+    if "candidates" not in row:
+        return
+    known = {hit["doc_id"] for hit in row["candidates"]} | set(row["positives"])
+    if late := [doc_id for doc_id in row.get("negatives", ()) if doc_id not in known]:
+        raise BadInput(
+            f"row {row['query_id']!r} has the negative {late[0]!r}, written after it was mined: "
+            "run mine-negatives on it again"
+        )
 
 
 def _finish(cfg: EmitConfig, ledger: Ledger, facts: Mapping[str, Any]) -> Mapping[str, str]:
@@ -111,7 +125,8 @@ def _problem(row: Row, negatives: int) -> str | None:
 
 def _slim(row: Row, cfg: EmitConfig) -> Row:
     """Return of a row only what is written, so that all rows fit in memory."""
-    return row | {"candidates": kept(row)[: cfg.num_negatives]}
+    slim = {k: v for k, v in row.items() if k not in ("written", "negatives")}
+    return slim | {"candidates": kept(row)[: cfg.num_negatives]}
 
 
 def _documents(row: Row, negatives: int) -> list[str]:
@@ -130,11 +145,14 @@ def _examples(
         ctx.tell(1, 0)
         facts["recipe"][row.get("recipe", "own queries")] += 1
         facts["generator"][row.get("generator", "no model")] += 1
-        facts["teacher"].update({hit["source"] for hit in row["candidates"]})
+        facts["teacher"].update({hit["source"] for hit in row["candidates"]} - {WRITTEN})
 
 
 def _anchor(row: Row, texts: Mapping[str, str], cfg: EmitConfig) -> Anchor:
-    """Return the query with its documents; scores are the reranker's where it gave one to all."""
+    """Return the query with its documents; scores are the reranker's where it gave one to all.
+
+    What was never mined has no scores: then positives have 1, and negatives 0.
+    """
     scores = row.get("positive_rerank_scores") or row.get("positive_scores")
     name = "rerank_score" if "positive_rerank_scores" in row else "score"
     return Anchor(
@@ -143,6 +161,6 @@ def _anchor(row: Row, texts: Mapping[str, str], cfg: EmitConfig) -> Anchor:
             Document(texts[doc_id], scores[i] if scores else 1.0)
             for i, doc_id in enumerate(row["positives"])
         ],
-        negatives=[Document(texts[hit["doc_id"]], hit[name]) for hit in row["candidates"]],
+        negatives=[Document(texts[hit["doc_id"]], hit.get(name, 0.0)) for hit in row["candidates"]],
         prompt=row.get("instruction") or cfg.prompt,
     )

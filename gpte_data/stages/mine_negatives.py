@@ -4,6 +4,9 @@ The rule is NV-Retriever's TopK-PercPos (2407.15831 §4): a candidate that score
 `(1 - relative_margin)` of the positive is likely an unlabelled positive and is dropped. Nothing is
 deleted: every candidate stays in the row with its score, rank, verdict and reason. With several
 positives the lowest score counts.
+
+Negatives that a recipe wrote for the query are candidates too, wherever they rank; their texts are
+in a corpus that `passages` made.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,13 +79,13 @@ class MineConfig(StageConfig):
 
 
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
-    """Check the positives of all rows, then make what vectors are missing."""
+    """Check the documents that all rows name, then make what vectors are missing."""
     from gpte_data.embedding import ensure_vectors
 
     corpus = open_corpus(cfg.corpus)
-    if cfg.missing_positives == "error":
-        for row in read():
-            _known_positives(row, corpus, cfg)
+    for row in read():
+        _known_positives(row, corpus, cfg)
+        _check_written(row, corpus)
     check(cfg.teacher, EMBEDDERS, "teacher", cfg.options())
     return ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher).notes
 
@@ -105,7 +108,8 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             known = _known_positives(row, corpus, cfg)
             if lost := len(set(row["positives"])) - len(known):
                 ctx.ledger.notes["positives not in the corpus, left out"] += lost
-            row = row | {"positives": known}
+            _check_written(row, corpus)
+            row = {k: v for k, v in row.items() if k != "written"} | {"positives": known}
             problem = _problem(row)
             if problem:
                 yield Rejected(row, problem)
@@ -145,11 +149,35 @@ def _known_positives(row: Row, corpus: Corpus, cfg: MineConfig) -> list[str]:
         )
     for doc_id in positives:
         if doc_id not in corpus.position and cfg.missing_positives == "error":
+            remedy = f"give {_corpus_of(row, doc_id)}, or --missing-positives drop"
             raise BadInput(
                 f"pair {row['query_id']!r} has the positive {doc_id!r}, which is not in {corpus}: "
-                "give the corpus it belongs to, or --missing-positives drop"
+                f"{remedy}"
             )
     return [doc_id for doc_id in dict.fromkeys(positives) if doc_id in corpus.position]
+
+
+def _check_written(row: Row, corpus: Corpus) -> None:
+    """Raise BadInput unless all negatives that were written for a pair are in the corpus."""
+    negatives: Any = row.get("negatives", [])
+    if not isinstance(negatives, list):
+        raise BadInput(
+            f"pair {row.get('query_id')!r} must hold a list of doc_ids as negatives, "
+            f"found {negatives!r}"
+        )
+    for doc_id in negatives:
+        if doc_id not in corpus.position:
+            raise BadInput(
+                f"pair {row['query_id']!r} has the negative {doc_id!r}, which is not in {corpus}: "
+                f"give {_corpus_of(row, doc_id)}"
+            )
+
+
+def _corpus_of(row: Row, doc_id: str) -> str:
+    """Return in words the corpus that a missing document belongs to."""
+    if any(passage["doc_id"] == doc_id for passage in row.get("written", ())):
+        return "the corpus that gpte-data passages makes of these pairs as one more --corpus"
+    return "the corpus it belongs to; of passages that a recipe wrote, gpte-data passages makes one"
 
 
 def _problem(row: Row) -> str | None:

@@ -1,197 +1,239 @@
-"""Queries for passages: a recipe's prompt, answered by a language model or by extraction.
+"""Queries, and passages, written by a recipe: with a language model, or by extraction.
 
-For each passage `per_passage` queries, each of a type drawn by weight and none twice before all
-were used (mixing types beats any single one: CADET, 2505.19274). The requests for one passage
-differ in their tail alone, so a server that caches prefixes reads the passage once.
+Each row (a passage, a pair, a class, a persona, a topic: what the recipe takes) becomes
+`per_passage` items, each of a type and of settings drawn by weight (mixing types beats any single
+one: CADET, 2505.19274), and each goes through the recipe's calls. The requests for one row differ
+in their tail alone, so a server that caches prefixes reads the row once. Passages that a recipe
+writes stand in `written`; the command `passages` makes a corpus of them.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from gpte_data.backends import (
-    LLMS,
-    Completion,
-    Options,
-    Request,
-    check,
-    label,
-    llm_identity,
-    open_llm,
-)  # fmt: skip
-from gpte_data.backends.journal import Journal, complete
-from gpte_data.config import Identity, Runtime, StageConfig
-from gpte_data.corpus import corpus_identity
-from gpte_data.errors import BadInput
-from gpte_data.prompts import Prompt, defused, load_prompt, prompt_identity
-from gpte_data.randomness import bits, weighted_order
-from gpte_data.records import full_text
+from gpte_data.asking import AskingConfig
+from gpte_data.backends import Options, label
+from gpte_data.backends.journal import Journal
+from gpte_data.casting import Casting, casting_identity, casting_options, prepare_casting
+from gpte_data.config import Identity, Runtime
+from gpte_data.corpus import corpus_identity, open_corpus
+from gpte_data.errors import BadInput, BadOption
+from gpte_data.examples import examples_identity, shown_examples
+from gpte_data.gates import Gates
+from gpte_data.languages import parse_weights
+from gpte_data.outcomes import Writing
+from gpte_data.pair_texts import check_texts, positive_text, reads_positives
+from gpte_data.prompt_lint import warn
+from gpte_data.recipes import INPUTS, Recipe, load_recipe, mixed, recipe_identity
+from gpte_data.rehearsal import rehearse
 from gpte_data.stage import Context, Event, Expanded, Hooks, Rejected, Row, stage
+from gpte_data.subjects import Drawing, Met, lacks, values_of
+from gpte_data.writing import Item, write
+
+WRITES = frozenset({"query", "positive", "positives", "negative", "negatives"})
+PER_PASSAGE = 3
 
 
-class SynthConfig(StageConfig):
+class SynthConfig(AskingConfig):
     """What to write, and who writes it."""
 
-    recipe: Annotated[str, Identity(prompt_identity)] = Field(
+    recipe: Annotated[str, Identity(recipe_identity)] = Field(
         "query", description="Recipe: a name from prompts/, or the path of a .md file of yours."
     )
-    llm: Annotated[str, Identity(llm_identity)] = Field(
-        "extractive", description="extractive (no model), openai:MODEL (any server), vllm:MODEL."
-    )
-    per_passage: int = Field(3, ge=1, le=100, description="Queries for each passage.")
+    per_passage: int | None = Field(
+        None, ge=1, le=100,
+        description="Items for each row: 3, or 1 where a recipe adds to the row itself.",
+    )  # fmt: skip
     language: str = Field("", description="Language of the queries; the passage's own if empty.")
-    temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(256, ge=1, description="Tokens an answer may have.")
-    seed: int = Field(0, description="Seed of types and of sampling; each query has its own.")
+    query_languages: str = Field("", description="Languages to draw from, by weight: de,zh,sw:0.2.")
+    aspects: str = Field("", description="What to ask about instead of types: task,method,data.")
+    domain: str = Field("", description="What the domain is, in words; the recipe's if empty.")
+    domain_floor: float = Field(
+        0.2, ge=-1, le=1, description="Cosine to the domain that a persona must have to be taken."
+    )
+    examples: Annotated[Path | None, Identity(examples_identity)] = Field(
+        None, description="2 to 8 examples to follow: rows of text and query (.jsonl, .csv …)."
+    )
+    personas: Annotated[Path | None, Identity(casting_identity)] = Field(
+        None, description="Personas to choose from: the output of `personas`, or a file of yours."
+    )
+    persona_candidates: int = Field(
+        5, ge=1, le=20, description="Personas shown for each passage, those nearest to it."
+    )
+    teacher: str = Field(
+        "st:all-MiniLM-L6-v2", description="Embedder that finds personas: st:, openai:, vllm:MODEL."
+    )
+    teacher_url: Annotated[tuple[str, ...], Runtime()] = Field(
+        (), description="Server for a teacher openai:MODEL; else OPENAI_BASE_URL."
+    )
+    copied_words: int = Field(
+        8, ge=0, description="Drop queries that copy so many words in a row; 0: keep them."
+    )
+    min_words: int = Field(1, ge=0, description="Drop queries of fewer words.")
+    max_words: int | None = Field(
+        None, ge=0,
+        description="Drop queries of more words; the recipe's, 100 mostly, if not given; 0: keep.",
+    )  # fmt: skip
+    check_language: bool = Field(True, description="Drop what is written in another language.")
+    keep_originals: bool = Field(
+        True, description="Where a recipe rewrites queries, keep the pair itself beside the new."
+    )
     corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
-        (), description="Corpus whose term statistics extractive uses; the input itself if none."
+        (), description="Corpus of the pairs that a recipe reads; term statistics of extractive."
     )
-    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
-        (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
-    )
-    concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
-    timeout: Annotated[float, Runtime()] = Field(120, gt=0, description="Seconds for a request.")
-    retries: Annotated[int, Runtime()] = Field(6, ge=0, description="Tries after the first.")
 
     def identity(self) -> dict[str, Any]:
-        """Leave the corpus out where nothing of it is used."""
+        """Leave out what nothing is made of."""
         options = super().identity()
-        if self.llm != "extractive":
+        recipes = mixed(load_recipe(self.recipe)).values()
+        if self.llm != "extractive" and not any(map(reads_positives, recipes)):
             del options["corpus"]
-        return options
+        for name in ("teacher", "persona_candidates", "domain_floor"):
+            del options[name]
+        return options | casting_options(self, recipes, self.in_words())
 
-    def options(self) -> Options:
-        """Return how the model is reached."""
-        return Options(
-            base_urls=self.base_url,
-            concurrency=self.concurrency,
-            timeout=self.timeout,
-            retries=self.retries,
-            corpus=self.corpus if self.llm == "extractive" else (),
+    def options(self, journal: Path | None = None) -> Options:
+        """Return how the model is reached; extractive weighs terms by a corpus."""
+        options = super().options(journal)
+        return replace(options, corpus=self.corpus) if self.llm == "extractive" else options
+
+    def drawing(self, extractive: dict[str, float] | None) -> Drawing:
+        """Return what decides what is asked for."""
+        recipe = load_recipe(self.recipe)
+        recipes = {name: self._own(one) for name, one in mixed(recipe).items()}
+        languages = {self.language: 1.0} if self.language else parse_weights(self.query_languages)
+        fixed = {"domain": self.in_words()}
+        if self.examples is not None:
+            fixed["examples"] = shown_examples(self.examples)
+        types = {name: dict(extractive or one.weights()) for name, one in recipes.items()}
+        return Drawing(self.seed, recipes, recipe.mix, types, languages, fixed)
+
+    def in_words(self) -> str:
+        """Return what the domain is, or nothing."""
+        return self.domain or next(iter(mixed(load_recipe(self.recipe)).values())).domain
+
+    def _own(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with the user's aspects in place of its types."""
+        names = [name.strip() for name in self.aspects.split(",") if name.strip()]
+        types = {n: dict(recipe.types.get(n, {}), **{"weight": 1}) for n in names}
+        return replace(recipe, types=types) if names else recipe
+
+    def count(self, recipe: Recipe) -> int:
+        """Return how many items a row becomes."""
+        return self.per_passage or (PER_PASSAGE if "query" in recipe.writes else 1)
+
+    def writing(self, ctx: Context) -> Writing:
+        """Return what makes rows of answers."""
+        passages = Gates(copied_words=0, min_words=1, check_language=self.check_language)
+        gates = {n: self.gates(one) for n, one in mixed(load_recipe(self.recipe)).items()}
+        return Writing(label(self.llm), self.seed, gates, passages, ctx.ledger.notes)
+
+    def gates(self, recipe: Recipe) -> Gates:
+        """Return the rules for a recipe's queries."""
+        if self.llm == "extractive":  # what is cut out of a text is a copy of it
+            return Gates(copied_words=0, min_words=1, max_words=0, check_language=False)
+        most = recipe.max_words if self.max_words is None else self.max_words
+        return Gates(
+            self.copied_words, self.min_words, most, self.check_language, speaks_of_passage=True
         )
 
 
-def _prepare(cfg: SynthConfig, read: Callable[[], Iterable[Row]]) -> None:
-    """Find out before the first row whether prompt and model are there, and go together."""
-    prompt = load_prompt(cfg.recipe)
-    if "query" not in prompt.answer["properties"]:
-        raise BadInput(f"recipe {cfg.recipe} can't write queries: its answer has no field 'query'")
-    _request({"doc_id": "", "text": ""}, 0, "", prompt, cfg, "")
-    check(cfg.llm, LLMS, "language model", cfg.options())
+def _prepare(cfg: SynthConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
+    """Find out before the first row whether recipe and model are there, and go together."""
+    recipes = mixed(load_recipe(cfg.recipe))
+    inputs = {recipe.input for recipe in recipes.values()}
+    if len(inputs) > 1:
+        raise BadInput(f"recipe {cfg.recipe} mixes recipes of unlike inputs: {', '.join(inputs)}")
+    for recipe in recipes.values():
+        if not any(name in WRITES or name.startswith("relevance_") for name in recipe.writes):
+            raise BadInput(
+                f"recipe {recipe.name} can't be used here: its answer has no field 'query', nor "
+                "positive, negative or negatives"
+            )
+        cfg.check_recipe(recipe)
+        adds = "query" in INPUTS[recipe.input] and not _new(recipe)
+        if cfg.per_passage not in (None, 1) and adds:
+            raise BadOption(
+                f"recipe {recipe.name} adds to each {recipe.input}: leave --per-passage out, "
+                f"found {cfg.per_passage}"
+            )
+    for recipe in recipes.values():
+        for field, flag in (("examples", "--examples FILE"), ("personas", "--personas FOLDER")):
+            if not getattr(cfg, field) and any(field in step.fields for step in recipe.steps):
+                raise BadOption(f"recipe {recipe.name} asks for {field}: give {flag}")
+        rehearse(recipe, cfg.drawing(None))
+        cfg.gates(recipe).check()
+        check_texts(recipe, cfg.corpus)
+    warn(cfg.recipe)
+    cfg.check_model()
+    return prepare_casting(cfg, recipes.values(), cfg.in_words())
+
+
+def _new(recipe: Recipe) -> bool:
+    """Tell whether a recipe writes queries of its own."""
+    return "query" in recipe.writes
+
+
+def _reads(cfg: SynthConfig) -> frozenset[str]:
+    """Return the fields that a row must have."""
+    return INPUTS[next(iter(mixed(load_recipe(cfg.recipe)).values())).input]
 
 
 @stage(
     SynthConfig,
-    reads={"doc_id", "text"},
     adds={"query_id", "query", "positives", "recipe", "query_type", "generator"},
-    version=1,
-    hooks=Hooks(prepare=_prepare),
+    version=2,
+    hooks=Hooks(prepare=_prepare, reads=_reads),
 )
 def synth(rows: Iterable[Row], cfg: SynthConfig, ctx: Context) -> Iterator[Event]:
-    """Write queries for each passage; a passage becomes per_passage pairs."""
-    prompt = load_prompt(cfg.recipe)
-    model = " ".join(f"{name}={value}" for name, value in llm_identity(cfg.llm).items())
-    llm = open_llm(cfg.llm, cfg.options())
-    weights = dict(llm.query_types or prompt.weights() or {"query": 1.0})
-    asked: deque[tuple[Row, int, str]] = deque()
-    journal = Journal(ctx.journal)
-
-    def requests() -> Iterator[Request]:
-        for row in rows:
-            for number, kind in enumerate(_types(row, cfg, weights)):
-                asked.append((row, number, kind))
-                yield _request(row, number, kind, prompt, cfg, model)
-
+    """Write for each row what the recipe says; a row becomes per_passage items."""
+    llm = cfg.open(ctx)
+    drawing = cfg.drawing(dict(llm.query_types) if llm.query_types else None)
+    writing, journal = cfg.writing(ctx), Journal(ctx.journal)
+    ended: list[Rejected] = []
+    calls = max(len(recipe.steps) for recipe in drawing.recipes.values())
+    items = _items(rows, cfg, drawing, ended)
+    last: Row | None = None
     try:
-        seen: set[str] = set()
-        for completion in complete(llm, requests(), journal):
-            row, number, kind = asked.popleft()
-            if number == 0:
-                seen = set()
-                yield Expanded(cfg.per_passage - 1)
-            _tell(ctx, completion, number == cfg.per_passage - 1)
-            yield _pair(row, number, kind, completion, prompt, cfg, seen)
+        for item in write(items, calls, llm, cfg.asking(), journal, ctx):
+            yield from _take(ended)
+            if item.row is not last:
+                last = item.row
+                writing.begin(last)
+                ctx.tell(1, 0)
+                if cfg.keep_originals and "query" in item.row and _new(item.recipe):
+                    yield Expanded(1)
+                    yield item.row
+            if item.expanded:
+                yield Expanded(item.expanded)
+            yield writing.event(item)
+        yield from _take(ended)
     finally:
         journal.close()
 
 
-def _types(row: Row, cfg: SynthConfig, weights: Mapping[str, float]) -> list[str]:
-    """Return the query type of each query of a passage."""
-    kinds: list[str] = []
-    while len(kinds) < cfg.per_passage:
-        kinds += weighted_order(weights, cfg.seed, row["doc_id"], "query_type", len(kinds))
-    return kinds[: cfg.per_passage]
+def _take(ended: list[Rejected]) -> Iterator[Event]:
+    """Yield the rows that ended before anything was asked, and forget them."""
+    while ended:
+        yield ended.pop(0)
 
 
-def _request(
-    row: Row, number: int, kind: str, prompt: Prompt, cfg: SynthConfig, model: str
-) -> Request:
-    """Return what the model is asked for one query."""
-    values = {
-        "title": defused(row.get("title", "")),
-        "text": defused(row["text"]),
-        "passage": defused(full_text(row)),
-        "context": defused(row.get("context", "")),
-        "language": _language(row, cfg) or "the language of the passage",
-        "query_type": kind,
-        "say": str(prompt.types.get(kind, {}).get("say", "a query")),
-        "number": str(number + 1),
-    }
-    sampling = {
-        "temperature": cfg.temperature,
-        "max_tokens": cfg.max_tokens,
-        "seed": bits(cfg.seed, row["doc_id"], prompt.name, number) % 2**31,
-    }
-    return Request(model, prompt.messages(values), prompt.answer, sampling, values)
-
-
-def _language(row: Row, cfg: SynthConfig) -> str | None:
-    """Return the language that the query is to have, on one line: a row's own is not ours."""
-    named = cfg.language or row.get("language")
-    return " ".join(str(named).split())[:40] if named else None
-
-
-def _tell(ctx: Context, completion: Completion, last: bool) -> None:
-    """Report progress and book the tokens."""
-    tokens = completion.prompt_tokens + completion.completion_tokens
-    ctx.tell(int(last), tokens)
-    if tokens:
-        ctx.ledger.notes["prompt tokens"] += completion.prompt_tokens
-        ctx.ledger.notes["completion tokens"] += completion.completion_tokens
-
-
-def _pair(
-    row: Row, number: int, kind: str, completion: Completion, prompt: Prompt, cfg: SynthConfig,
-    seen: set[str],
-) -> Event:  # fmt: skip
-    """Return the pair, or why there is none."""
-    query_id = f"{row['doc_id']}#{prompt.name}-{number}"
-    if completion.answer is None:
-        unanswered = {"query_id": query_id, "doc_id": row["doc_id"], "query_type": kind}
-        return Rejected(unanswered, completion.error, failed=True)
-    query = " ".join(str(completion.answer.get("query", "")).split())
-    pair = {
-        "query_id": query_id,
-        "query": query,
-        "positives": [row["doc_id"]],
-        "recipe": prompt.name,
-        "prompt_version": prompt.version,
-        "language": _language(row, cfg),
-        "query_type": str(completion.answer.get("query_type", kind)),
-        "generator": label(cfg.llm),
-    }
-    problem = _problem(query, row, seen)
-    seen.add(query.casefold())
-    return Rejected(pair, problem) if problem else pair
-
-
-def _problem(query: str, row: Row, seen: set[str]) -> str | None:
-    """Return why a query is no good, or None."""
-    if not query:
-        return "empty query"
-    if query.casefold() in seen:
-        return "repeats another query of the passage"
-    return "query is the whole passage" if query == " ".join(row["text"].split()) else None
+def _items(
+    rows: Iterable[Row], cfg: SynthConfig, drawing: Drawing, ended: list[Rejected]
+) -> Iterator[Item]:
+    """Yield what is to be written; rows that lack something go to `ended`."""
+    recipe = next(iter(drawing.recipes.values()))
+    corpus = open_corpus(cfg.corpus) if reads_positives(recipe) else None
+    met = Met()
+    casting = Casting.of(cfg, recipe, drawing.fixed["domain"])
+    for row, personas, unfit in casting.cast(rows):
+        problem = unfit or lacks(row, recipe.input, recipe.needs) or met.again(row, recipe.input)
+        if problem:
+            ended.append(Rejected(row, problem))
+            continue
+        values = values_of(row, recipe.input, positive_text(row, corpus))
+        values |= casting.said(personas)
+        yield from drawing.items(row, cfg.count(recipe), values, personas)

@@ -1,0 +1,319 @@
+"""Tokens a second of `--llm vllm:MODEL` beside vLLM's own `LLM.chat`, and the prefix cache.
+
+    python benchmarks/vllm_tokens.py [MODEL] [--corpus FOLDER] [--passages N] [--rounds N]
+        [--engine-args JSON] [--apart] [--server]
+
+Run it with a Python that has vLLM; MODEL is a folder or a hub's name, the tests' tiny model if
+none. Every way writes the same queries for the same passages of CORPUS (data/sample), with the same
+sampling and schema, in turn, after one round that does not count and with an empty prefix cache:
+
+    LLM.chat        vLLM, with all conversations at once, on the engine that gpte-data opened
+    complete()      gpte-data's model: the same requests, one by one, answers in order
+    synth           the whole command in this process: rows, journal, checks, Parquet
+    LLM.chat apart  with --apart: vLLM in a process of its own, opened as vLLM opens it
+
+Medians of the rounds; the ratio is to `LLM.chat` of the same round. Beside it, the ratio of tokens
+per CPU second of this process: on a CPU that others use too, it says the same with less noise, and
+one thread (VLLM_CPU_OMP_THREADS_BIND=nobind OMP_NUM_THREADS=1) does not wait for another. On a
+GPU, --apart wants memory for two engines: --engine-args '{"gpu_memory_utilization": 0.45}'.
+
+--server starts a vLLM server, has `gpte-data synth` write 10 queries a passage on it, and prints
+the server's own count of prompt tokens found in its prefix cache. Exits 1 if synth's ratio is below
+0.9, or the cache's share below 0.6.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gpte_data.backends import Options, Request, open_llm, vllm_engine, vllm_llm
+from gpte_data.plan import RunOptions
+from gpte_data.run import run
+from gpte_data.stages import load
+
+ROOT = Path(__file__).parent.parent
+SEED_SAMPLING = {"temperature": 0.7, "max_tokens": 256}
+ON_CPU = ("--enforce-eager", "--no-enable-chunked-prefill")
+GOAL, CACHE_GOAL = 0.9, 0.6
+Measured = tuple[int, float, float]
+"""Tokens written, seconds, CPU seconds of this process."""
+say = sys.stdout.write
+
+
+def main() -> None:
+    """Print the tables."""
+    told = arguments()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        told.model = told.model or tiny_model(folder / "tiny")
+        corpus = ingested(told.corpus, folder / "corpus", told.passages)
+        good = not told.server or cache_share(told, corpus, folder) >= CACHE_GOAL
+        good &= compare(told, corpus, folder) >= GOAL
+    sys.stdout.flush()
+    raise SystemExit(not good)
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("model", nargs="?", default="")
+    parser.add_argument("--corpus", type=Path, default=ROOT / "data" / "sample")
+    parser.add_argument("--passages", type=int, default=240)
+    parser.add_argument("--per-passage", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engine-args", default="")
+    parser.add_argument("--tensor-parallel", type=int, default=1)
+    parser.add_argument("--apart", action="store_true")
+    parser.add_argument("--server", action="store_true")
+    return parser.parse_args()
+
+
+def tiny_model(folder: Path) -> str:
+    """Make the tests' two-layer Llama."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import tiny_models
+
+    return str(tiny_models.tiny_llama(folder))
+
+
+def ingested(source: Path, corpus: Path, passages: int) -> Path:
+    """Return the collection as a corpus."""
+    cfg = load("ingest").config.of({"source": str(source)})
+    run(load("ingest"), cfg, str(source), corpus, RunOptions(limit=passages))
+    return corpus
+
+
+def compare(told: argparse.Namespace, corpus: Path, folder: Path) -> float:
+    """Measure every way in turn, print the table, and return synth's ratio."""
+    options = Options(engine_args=told.engine_args, tensor_parallel=told.tensor_parallel)
+    with reference_apart(told) if told.apart else nothing() as apart:
+        requests = recorded(told, corpus, folder)
+        engine = vllm_engine.engine(told.model, "generate", options)
+        model = open_llm(f"vllm:{told.model}", options)
+        ways: dict[str, Callable[[], Measured]] = {
+            "LLM.chat": lambda: chat(engine.llm, requests),
+            "complete()": lambda: completed(model, requests),
+            "synth": lambda: synth(told, corpus, folder),
+        }
+        if told.apart:
+            ways["LLM.chat apart"] = lambda: apart(requests)
+        rounds: list[dict[str, Measured]] = []
+        for _ in range(told.rounds + 1):
+            rounds.append({})
+            for name, measure in ways.items():
+                engine.llm.reset_prefix_cache()
+                rounds[-1][name] = measure()
+    return table(rounds[1:], len(requests))
+
+
+def table(rounds: list[dict[str, Measured]], requests: int) -> float:
+    """Print the medians, and return synth's ratio."""
+    say(f"{requests:,} requests, {len(rounds)} rounds\n")
+    say(f"{'':16}{'tokens/s':>10}{'ratio':>8}{'by CPU':>8}  ratio of each round\n")
+    ratios = {}
+    for name in rounds[0]:
+        each, by_cpu = (
+            [rate(measured[name], by) / rate(measured["LLM.chat"], by) for measured in rounds]
+            for by in (1, 2)
+        )
+        ratios[name] = statistics.median(each)
+        tokens = statistics.median(rate(measured[name], 1) for measured in rounds)
+        cpu = f"{statistics.median(by_cpu):.2f}" if min(by_cpu) else "-"
+        spread = " ".join(f"{ratio:.2f}" for ratio in each)
+        say(f"{name:16}{tokens:>10,.0f}{ratios[name]:>8.2f}{cpu:>8}  {spread}\n")
+    return ratios["synth"]
+
+
+def rate(measured: Measured, by: int) -> float:
+    """Return the tokens of a second (1) or a CPU second (2); 0 where it was not measured."""
+    return measured[0] / measured[by] if measured[by] else 0.0
+
+
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """Give a list that holds seconds and CPU seconds when the block has ended."""
+    spent: list[float] = []
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield spent
+    spent += [time.perf_counter() - wall, time.process_time() - cpu]
+
+
+def recorded(told: argparse.Namespace, corpus: Path, folder: Path) -> list[Request]:
+    """Run the command once and return what it asked."""
+    asked: list[Request] = []
+    complete = vllm_llm.VLLMLLM.complete
+
+    def recording(self: Any, requests: Any, keep: Any) -> Any:
+        def seen() -> Iterator[Request]:
+            for request in requests:
+                asked.append(request)
+                yield request
+
+        return complete(self, seen(), keep)
+
+    vllm_llm.VLLMLLM.complete = recording  # type: ignore[method-assign]
+    synth(told, corpus, folder)
+    vllm_llm.VLLMLLM.complete = complete  # type: ignore[method-assign]
+    return asked
+
+
+def synth(told: argparse.Namespace, corpus: Path, folder: Path) -> Measured:
+    """Run the whole command into a new folder."""
+    stage = load("synth")
+    given = {"llm": f"vllm:{told.model}", "per_passage": told.per_passage, **SEED_SAMPLING}
+    engine = {"engine_args": told.engine_args, "tensor_parallel": told.tensor_parallel}
+    cfg = stage.config.of(given | {k: v for k, v in engine.items() if v not in ("", 1)})
+    output = Path(tempfile.mkdtemp(dir=folder)) / "pairs"
+    with timed() as spent:
+        result = run(stage, cfg, str(corpus), output, RunOptions())
+    return result.ledger.notes["completion tokens"], spent[0], spent[1]
+
+
+def completed(model: Any, requests: Sequence[Request]) -> Measured:
+    """Ask gpte-data's model."""
+    with timed() as spent:
+        answers = list(model.complete(iter(requests), lambda request, completion: None))
+    return sum(answer.completion_tokens for answer in answers), spent[0], spent[1]
+
+
+def chat(llm: Any, requests: Sequence[Request]) -> Measured:
+    """Ask vLLM, all at once."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    defaults = llm.model_config.get_diff_sampling_param()
+    with timed() as spent:
+        params = [
+            SamplingParams(
+                **(defaults | dict(request.sampling)),
+                structured_outputs=StructuredOutputsParams(json=dict(request.schema)),
+            )
+            for request in requests
+        ]
+        outputs = llm.chat([list(request.messages) for request in requests], params, use_tqdm=False)
+    return sum(len(output.outputs[0].token_ids) for output in outputs), spent[0], spent[1]
+
+
+@contextmanager
+def nothing() -> Iterator[Callable[[Sequence[Request]], Measured]]:
+    """Stand for a reference that nobody asked for."""
+    yield lambda requests: (0, 1.0, 0.0)
+
+
+@contextmanager
+def reference_apart(
+    told: argparse.Namespace,
+) -> Iterator[Callable[[Sequence[Request]], Measured]]:
+    """Start vLLM in a process of its own; give a function that measures there."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_apart, args=(theirs, told))
+    process.start()
+    ours.recv()
+
+    def measure(requests: Sequence[Request]) -> Measured:
+        ours.send(list(requests))
+        measured: Measured = ours.recv()
+        return measured
+
+    yield measure
+    ours.send(None)
+    process.join()
+
+
+def _apart(pipe: Any, told: argparse.Namespace) -> None:
+    """Open vLLM with its own settings, but for what a CPU needs, and measure when asked."""
+    os.environ |= {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    import vllm
+    from vllm.platforms import current_platform
+
+    needed = vllm_engine.ON_CPU if current_platform.is_cpu() else {}
+    args = {"max_model_len": -1, "tensor_parallel_size": told.tensor_parallel} | needed
+    args |= json.loads(told.engine_args or "{}")
+    llm = vllm.LLM(model=told.model, **args)
+    pipe.send("open")
+    while (requests := pipe.recv()) is not None:
+        llm.reset_prefix_cache()
+        tokens, seconds, _ = chat(llm, requests)
+        pipe.send((tokens, seconds, 0.0))  # vLLM's engine has a process of its own here
+
+
+def cache_share(told: argparse.Namespace, corpus: Path, folder: Path) -> float:
+    """Have a server write 10 queries a passage; return the share of tokens that it had read."""
+    with server(told, folder) as url:
+        synth = ["synth", str(corpus), "-o", str(folder / "served"), "--llm", "openai:model"]
+        synth += ["--base-url", f"{url}/v1", "--per-passage", "10"]
+        command = [sys.executable, "-m", "gpte_data", *synth]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True)
+        if ended.returncode:
+            raise SystemExit(ended.stderr)
+        asked, found = counted(url, "queries"), counted(url, "hits")
+    share = found / asked
+    say(f"server: 10 queries a passage, {asked:,.0f} prompt tokens, ")
+    say(f"{share:.2f} of them from the prefix cache\n{ended.stderr.strip().splitlines()[-1]}\n")
+    return share
+
+
+def counted(url: str, what: str) -> float:
+    """Return a counter of the server's prefix cache, in tokens."""
+    with urllib.request.urlopen(f"{url}/metrics") as page:
+        lines = page.read().decode().splitlines()
+    wanted = f"vllm:prefix_cache_{what}_total"
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(wanted))
+
+
+@contextmanager
+def server(told: argparse.Namespace, folder: Path) -> Iterator[str]:
+    """Start a vLLM server for the model, wait until it answers, and stop it at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", told.model]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "model"]
+    command += ["--enable-prefix-caching", "--tensor-parallel-size", str(told.tensor_parallel)]
+    environment = {"VLLM_CPU_KVCACHE_SPACE": "1"} | dict(os.environ)
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen([*command, *(ON_CPU if no_gpu() else ())], env=environment,
+                                   stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while not healthy(url):
+            if process.poll() is not None:
+                raise SystemExit((folder / "server.log").read_text()[-2000:])
+            time.sleep(0.5)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def no_gpu() -> bool:
+    """Tell whether this machine has no GPU."""
+    import torch
+
+    return not torch.cuda.is_available()
+
+
+def healthy(url: str) -> bool:
+    """Tell whether the server is up."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Options of every stage that asks a language model, and how the model is opened from them."""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, PrivateAttr
+
+from gpte_data.backends import LLM, LLMS, Options, check, llm_identity, open_llm
+from gpte_data.config import Identity, Runtime, StageConfig
+from gpte_data.errors import BadOption
+from gpte_data.recipes import Recipe
+from gpte_data.stage import Context
+from gpte_data.writing import Asking
+
+_SAMPLING = ("temperature", "max_tokens")
+
+
+class AskingConfig(StageConfig):
+    """Which model writes, how it samples, and how fast it may be asked."""
+
+    asks: ClassVar[bool] = True
+    _offline: bool = PrivateAttr(False)
+
+    llm: Annotated[str, Identity(llm_identity)] = Field(
+        "extractive", description="extractive (no model), openai:MODEL (any server), vllm:MODEL."
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Sampling temperature; the recipe's if not given."
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, description="Tokens an answer may have; the recipe's if not given."
+    )
+    seed: int = Field(0, description="Seed of draws and of sampling; each item has its own.")
+    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
+        (),
+        description="Server for openai:MODEL, may be given more than once; else OPENAI_BASE_URL.",
+    )
+    concurrency: Annotated[int, Runtime()] = Field(
+        512, ge=1, description="Most requests in flight; fewer where the server can't keep up."
+    )
+    rpm: Annotated[int | None, Runtime()] = Field(
+        None, ge=1, description="Most requests a minute, over all servers."
+    )
+    tpm: Annotated[int | None, Runtime()] = Field(
+        None, ge=1, description="Most tokens a minute, over all servers."
+    )
+    timeout: Annotated[float, Runtime()] = Field(120, gt=0, description="Seconds for a request.")
+    retries: Annotated[int, Runtime()] = Field(6, ge=0, description="Tries after the first.")
+    batch: Annotated[bool, Runtime()] = Field(
+        False, description="Ask through the server's batch API: half the price, within a day."
+    )
+    engine_args: str = Field(
+        "", description="More arguments for vLLM's engine in this process, as a JSON object."
+    )
+    tensor_parallel: Annotated[int, Runtime()] = Field(
+        1, ge=1, description="GPUs that one vLLM engine is spread over."
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Leave out what the model at hand makes no use of."""
+        options = super().identity()
+        if self.llm == "extractive":
+            for name in _SAMPLING:
+                del options[name]
+        if not self.llm.startswith("vllm:"):
+            del options["engine_args"]
+        return options
+
+    def options(self, journal: Path | None = None) -> Options:
+        """Return how the model is reached; `journal` is where the answers of a shard are kept."""
+        if self.batch and not self.llm.startswith("openai:"):
+            raise BadOption(f"--batch goes with --llm openai:MODEL, not with {self.llm}")
+        return Options(
+            base_urls=self.base_url, concurrency=self.concurrency, rpm=self.rpm, tpm=self.tpm,
+            timeout=self.timeout, retries=self.retries,
+            batch=journal.with_suffix(".batches") if self.batch and journal else None,
+            engine_args=self.engine_args, tensor_parallel=self.tensor_parallel,
+        )  # fmt: skip
+
+    def offline(self) -> Self:
+        """Return the same config, for a run that asks no server whether it is there."""
+        copy = self.model_copy()
+        copy._offline = True
+        return copy
+
+    def check_model(self) -> None:
+        """Raise a UserError if the model can't be reached or found."""
+        if self._offline:
+            return
+        check(self.llm, LLMS, "language model", self.options())
+        if self.batch:
+            from gpte_data.backends import openai_batch
+
+            openai_batch.check(self.options())
+
+    def open(self, ctx: Context) -> LLM:
+        """Return the model; raise BadOption where a batch has no folder to be written down in."""
+        if ctx.llm is not None:
+            llm: LLM = ctx.llm
+            return llm
+        if self.batch and ctx.journal is None:
+            raise BadOption("--batch needs a folder to write, so that it can go on later: give -o")
+        return open_llm(self.llm, self.options(ctx.journal))
+
+    def asking(self) -> Asking:
+        """Return how questions are put."""
+        identity = llm_identity(self.llm)
+        if self.engine_args and self.llm.startswith("vllm:"):
+            identity["engine_args"] = self.engine_args
+        model = " ".join(f"{name}={value}" for name, value in identity.items())
+        return Asking(model, self.seed, self.temperature, self.max_tokens)
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Raise BadOption if the recipe needs a model and there is none."""
+        alone = recipe.writes == {"query"} and len(recipe.steps) == 1 and recipe.input == "passage"
+        if self.llm == "extractive" and not alone:
+            raise BadOption(
+                f"recipe {recipe.name} needs a language model: give --llm openai:MODEL or "
+                "vllm:MODEL; extractive only writes queries for passages"
+            )
