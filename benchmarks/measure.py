@@ -157,6 +157,7 @@ def turn(lock: Path | None) -> Iterator[None]:
 
 def measured(command: Command, url: str, *, limit: float = 600.0) -> Run:
     """Run a command against a server and return what it took; kill it after `limit` seconds."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     started = time.monotonic()
@@ -178,6 +179,8 @@ def measured(command: Command, url: str, *, limit: float = 600.0) -> Run:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     finally:
+        if process.returncode is None:  # interrupted: it has a session of its own
+            os.killpg(process.pid, signal.SIGKILL)
         timer.cancel()
         ended.set()
         thread.join()

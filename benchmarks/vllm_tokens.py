@@ -26,6 +26,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -55,6 +56,7 @@ say = sys.stdout.write
 def main() -> None:
     """Print the tables."""
     told = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a server that was started is stopped
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         told.model = told.model or tiny_model(folder / "tiny")
@@ -254,7 +256,7 @@ def cache_share(told: argparse.Namespace, corpus: Path, folder: Path) -> float:
     """Have a server write 10 queries a passage; return the share of tokens that it had read."""
     with server(told, folder) as url:
         synth = ["synth", str(corpus), "-o", str(folder / "served"), "--llm", "openai:model"]
-        synth += ["--base-url", f"{url}/v1", "--per-passage", "10"]
+        synth += ["--base-url", f"{url}/v1", "--per-passage", "10", "--max-errors", "100000"]
         command = [sys.executable, "-m", "gpte_data", *synth]
         ended = subprocess.run(command, check=False, capture_output=True, text=True)
         if ended.returncode:

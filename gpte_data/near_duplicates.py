@@ -50,9 +50,10 @@ class Kept:
         """Find what may be near in one chunk: the best of each row, and what rounding hides."""
         start = number * CHUNK
         scores = self._block @ self._chunks[number][: self.count - start].T
-        best = scores.max(axis=1, keepdims=True)
-        for row, place in np.argwhere(scores >= np.maximum(best, self.threshold) - CLEAR):
-            self._near[row].append(start + int(place))
+        best = scores.max(axis=1)
+        for row in np.flatnonzero(best >= self.threshold - CLEAR):
+            places = np.flatnonzero(scores[row] >= best[row] - CLEAR)
+            self._near[row].extend((start + places).tolist())
 
     def nearest(self, row: int) -> tuple[int, float] | None:
         """Return the place and the cosine of the nearest vector kept, if it is near enough."""

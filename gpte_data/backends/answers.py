@@ -24,6 +24,10 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 _CODE_BLOCK = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _THOUGHT = re.compile(r"\A\s*(?:<think>|(?!\s*[{`])).*?</think>", re.DOTALL)
 """What a model thinks before it answers; some templates write <think> themselves."""
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_RAW = re.compile(r"[\x00-\x1f]")
+"""What JSON allows in a string as an escape only, and models write as it is. xgrammar lets it pass
+in strings that have a minLength or maxLength (vLLM 0.32)."""
 QUOTED = 1500
 """Characters of an answer that is none that the model is shown again."""
 
@@ -47,12 +51,31 @@ def parse_answer(
         return found if isinstance(found, dict) else "empty answer"
     block = _CODE_BLOCK.match(content)
     try:
-        answer = orjson.loads(block[1] if block else content)
+        answer = _loads(block[1] if block else content)
     except orjson.JSONDecodeError:
         return "answer is not JSON"
     if not isinstance(answer, dict) or not fits(answer, schema):
         return "answer does not fit the schema"
     return answer
+
+
+def _loads(content: str) -> Any:
+    """Read JSON in which strings may hold control characters; they are spaces but for tab, CR, LF.
+
+    Raises:
+        JSONDecodeError: It is not JSON all the same.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if not _RAW.search(content):
+            raise
+        return orjson.loads(_STRING.sub(lambda found: _RAW.sub(_escaped, found[0]), content))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Return a control character as JSON has it."""
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(found[0], " ")
 
 
 def without_thought(content: str) -> str:

@@ -104,7 +104,7 @@ class Caller:
         run = Run(ask, done, self._pause, size)
         waiting: deque[Job] = deque()
         most = OPEN * self.options.concurrency
-        few = most - max(1, self.options.concurrency // 8)
+        few = most - max(1, self.options.concurrency // 4)
         self._engine.runs.add(run)
         try:
             for item in items:

@@ -5,6 +5,7 @@ A question that waits for another try holds no place: others are in flight meanw
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -94,8 +95,9 @@ class Engine:
             if job.run.over:
                 ready.popleft()
                 continue
-            member = self.fleet.choose(job.member if job.attempt else None)
-            wait = self.fleet.held() if member is None else limits.wait()
+            now = time.monotonic()
+            member = self.fleet.choose(job.member if job.attempt else None, now)
+            wait = self.fleet.held(now) if member is None else limits.wait()
             if wait:
                 self._wake(wait)
             if member is None or wait:

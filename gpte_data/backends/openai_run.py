@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gpte_data.backends.openai_servers import Member
 
-PATIENCE = 0.01
+PATIENCE = 0.05
 """Seconds that an answer at the head may wait for others, while there is enough to ask."""
 
 

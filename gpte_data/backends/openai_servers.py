@@ -66,13 +66,12 @@ class Fleet:
         """Return how much may be in flight, over all servers."""
         return min(self._most, sum(int(member.pace.limit) for member in self.members))
 
-    def choose(self, avoid: Member | None) -> Member | None:
+    def choose(self, avoid: Member | None, now: float) -> Member | None:
         """Return the server with the most room; `avoid` if no other has any, None if none has."""
         members = self.members
         if len(members) > 1 and sum(member.pace.in_flight for member in members) >= self._most:
             return None
         best, least = None, 1.0
-        now = time.monotonic()
         for member in members:
             load = member.pace.load
             if load >= 1 or member.away or member.held_until > now:
@@ -88,9 +87,8 @@ class Fleet:
         if seconds:
             member.held_until = max(member.held_until, time.monotonic() + seconds)
 
-    def held(self) -> float | None:
+    def held(self, now: float) -> float | None:
         """Return the seconds until a server may be asked that asked for a pause; None if none."""
-        now = time.monotonic()
         return min((m.held_until - now for m in self.members if m.held_until > now), default=None)
 
     def suspect(self, member: Member) -> None:
