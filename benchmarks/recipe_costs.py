@@ -24,7 +24,7 @@ from gpte_data.stages import load
 from gpte_data.tokens import PER_ANSWER, PER_MESSAGE, counter
 
 ROOT = Path(__file__).parent.parent
-ROWS = 100
+ROWS = 40
 Count = Callable[[Sequence[Mapping[str, str]]], int]
 
 

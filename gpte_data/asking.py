@@ -112,8 +112,9 @@ class AskingConfig(StageConfig):
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise BadOption if the recipe needs a model and there is none."""
-        alone = recipe.writes == {"query"} and len(recipe.steps) == 1 and recipe.input == "passage"
-        if self.llm == "extractive" and not alone:
+        told = {"examples", "personas"} & {name for step in recipe.steps for name in step.fields}
+        alone = recipe.writes == {"query"} and len(recipe.steps) == 1 and not told
+        if self.llm == "extractive" and not (alone and recipe.input == "passage"):
             raise BadOption(
                 f"recipe {recipe.name} needs a language model: give --llm openai:MODEL or "
                 "vllm:MODEL; extractive only writes queries for passages"

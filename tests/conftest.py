@@ -46,7 +46,7 @@ def cli(
         capture_output=True,
         env={**os.environ, **(env or {})},
         cwd=cwd or ROOT,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -320,7 +320,7 @@ def test_few_rows_are_held(tmp_path: Path) -> None:
         for _ in synth.run(rows(), SynthConfig.of(options), Context()):
             given += 1
             most = max(most, read - given)
-    assert given == 300 and most <= 16 * 4 + 1
+    assert given == 300 and most <= 24 * 4 + 1
 
 
 def test_failed_rows_are_kept_in_the_output(tmp_path: Path) -> None:
