@@ -1,4 +1,4 @@
-"""What each recipe asks for a thousand rows: calls and tokens, by rendering every prompt.
+"""What each recipe asks for a thousand rows written: calls and tokens, by rendering every prompt.
 
     python benchmarks/recipe_costs.py [RECIPE …]
 
@@ -66,14 +66,16 @@ def sources(folder: Path) -> dict[str, Path]:
 
 
 def cost(name: str, found: Mapping[str, Path], count: Count) -> tuple[float, float, float]:
-    """Return calls, prompt tokens and completion tokens for a thousand rows."""
+    """Return calls, prompt tokens and completion tokens for a thousand rows written."""
     recipe = load_recipe(name)
     inputs = {one.input for one in mixed(recipe).values()}
     writes = set().union(*(one.writes for one in mixed(recipe).values()))
     stage = load("personas" if "persona" in writes else "synth")
     options: dict[str, Any] = {"llm": "openai:model", "recipe": name, "corpus": (found["corpus"],)}
     if name == "promptagator":
-        options["examples"] = ROOT / "data" / "examples.jsonl"
+        lines = (ROOT / "data" / "examples.jsonl").read_text().splitlines()[:8]
+        options["examples"] = found["corpus"].parent / "examples.jsonl"
+        options["examples"].write_text("\n".join(lines))
     if name == "persona-query":
         options["personas"] = found["persona"]
     if "domain_floor" in stage.config.model_fields:
@@ -85,8 +87,13 @@ def cost(name: str, found: Mapping[str, Path], count: Count) -> tuple[float, flo
     rows = [row for _, row in zip(range(ROWS), read_all(found[inputs.pop()]), strict=False)]
     for _ in stage.run(rows, cfg, ctx):
         pass
-    thousand = 1000 / ctx.ledger.rows_in
+    thousand = 1000 / (ctx.ledger.rows_in + ctx.ledger.expanded - met(ctx))
     return model.calls * thousand, model.prompt_tokens * thousand, model.answers * thousand
+
+
+def met(ctx: Context) -> int:
+    """Return how many rows were left out before anything was asked: labels met before."""
+    return sum(count for reason, count in ctx.ledger.dropped.items() if "met before" in reason)
 
 
 def main(names: list[str]) -> None:
