@@ -81,7 +81,8 @@ def test_what_only_makes_it_faster_is_no_change(corpus: Path, pairs: Path) -> No
 
 def test_a_changed_flag_is_refused_and_named(corpus: Path, pairs: Path) -> None:
     again = ("synth", corpus, "-o", pairs, "--per-passage", 1)
-    assert "(temperature: 0.7 -> 0.2)" in refused(pairs, *again, "--temperature", 0.2)
+    assert "(min_words: 1 -> 2)" in refused(pairs, *again, "--min-words", 2)
+    assert "nothing to do" in ok(*again, "--temperature", 0.2), "extractive has none"
     assert "(seed: 0 -> 5)" in refused(pairs, *again, "--seed", 5)
     two = refused(pairs, "synth", corpus, "-o", pairs, "--seed", 5)
     assert "(per_passage: 1 -> 3, seed: 0 -> 5)" in two

@@ -44,7 +44,7 @@ def test_a_recipe_runs_whole(recipe: str, url: str, tmp_path: Path) -> None:
     check_pairs(recipe, tmp_path / "pairs")
 
 
-@pytest.mark.parametrize("recipe", ["e5", "hard-negative"])
+@pytest.mark.parametrize("recipe", ["e5-short-short", "hard-negative"])
 def test_in_process_too(recipe: str, models: Path, tmp_path: Path) -> None:  # noqa: F811
     gpte(*command(recipe, tmp_path, "--llm", f"vllm:{models / 'tiny'}"), program=WITH_VLLM)
     check_pairs(recipe, tmp_path / "pairs")

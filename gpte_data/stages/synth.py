@@ -89,6 +89,7 @@ class SynthConfig(AskingConfig):
         """Leave out what nothing is made of."""
         options = super().identity()
         recipes = mixed(load_recipe(self.recipe)).values()
+        options["per_passage"] = self.count(next(iter(recipes)))
         if self.llm != "extractive" and not any(map(reads_positives, recipes)):
             del options["corpus"]
         for name in ("teacher", "persona_candidates", "domain_floor"):
