@@ -119,3 +119,10 @@ class AskingConfig(StageConfig):
                 f"recipe {recipe.name} needs a language model: give --llm openai:MODEL or "
                 "vllm:MODEL; extractive only writes queries for passages"
             )
+
+
+def teacher_options(cfg: Any) -> Options:
+    """Return how the teacher is reached of a stage that asks a language model as well."""
+    return Options(
+        base_urls=cfg.teacher_url, concurrency=64, timeout=cfg.timeout, retries=cfg.retries
+    )

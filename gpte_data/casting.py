@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from gpte_data.asking import teacher_options
 from gpte_data.backends import (
     EMBEDDERS,
     Embedder,
-    Options,
     check,
     embedder_identity,
     open_embedder,
@@ -49,13 +49,6 @@ def casting_options(cfg: Any, recipes: Iterable[Recipe], domain: str) -> dict[st
     if cfg.personas is not None:
         options["persona_candidates"] = cfg.persona_candidates
     return options | ({"teacher": embedder_identity(cfg.teacher)} if options else {})
-
-
-def teacher_options(cfg: Any) -> Options:
-    """Return how the teacher of a config is reached."""
-    return Options(
-        base_urls=cfg.teacher_url, concurrency=64, timeout=cfg.timeout, retries=cfg.retries
-    )
 
 
 def prepare_casting(cfg: Any, recipes: Iterable[Recipe], domain: str) -> Mapping[str, int]:

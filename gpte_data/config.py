@@ -105,12 +105,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
     A shard's mark can be given back: its options are taken from it. Raises BadOption.
     """
-    try:
-        data = _parse_config(path)
-    except OSError as error:
-        raise BadOption(f"--config {path} can't be read: {error.strerror}") from None
-    except ValueError as error:
-        raise BadOption(f"--config {path} is not valid {path.suffix[1:]}: {error}") from None
+    data = read_file("--config", path)
     if isinstance(data, dict) and "fingerprint" in data:
         data = data.get("options")
     if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
@@ -125,7 +120,17 @@ def read_config(path: Path) -> dict[str, Any]:
     return options
 
 
-def _parse_config(path: Path) -> Any:
+def read_file(option: str, path: Path) -> Any:
+    """Parse a .json, .toml or .yaml file that an option names; raise BadOption."""
+    try:
+        return _parsed(option, path)
+    except OSError as error:
+        raise BadOption(f"{option} {path} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise BadOption(f"{option} {path} is not valid {path.suffix[1:]}: {error}") from None
+
+
+def _parsed(option: str, path: Path) -> Any:
     """Parse by the file's ending; every syntax error comes out as ValueError."""
     content = path.read_bytes()
     if path.suffix == ".json":
@@ -141,4 +146,4 @@ def _parse_config(path: Path) -> Any:
             return yaml.safe_load(content)
         except yaml.YAMLError as error:
             raise ValueError(str(error).replace("\n", " ")) from None
-    raise BadOption(f"--config takes a .json, .toml or .yaml file, found {path.name!r}")
+    raise BadOption(f"{option} takes a .json, .toml or .yaml file, found {path.name!r}")

@@ -20,7 +20,7 @@ import orjson
 
 from gpte_data.gates import Gates, fold
 from gpte_data.stage import Event, Rejected, Row
-from gpte_data.writing import Item
+from gpte_data.writing import Item, ended
 
 POSITIVE = 3
 """The relevance from which a passage is a positive (graded as in TREC: 0 to 3)."""
@@ -72,7 +72,7 @@ class Writing:
 
     def event(self, item: Item) -> Event:
         """Return the pair that an item became, or why it is none."""
-        if item.failure is not None or item.dropped:
+        if item.ended:
             return _ended(item)
         row = self._pair(item)
         of_passages = self._add_passages(item, row)
@@ -221,11 +221,7 @@ def _beside(old: Row, made: Row) -> Row:
 
 
 def _ended(item: Item) -> Rejected:
-    """Return the row of an item that ended before its last call, with what was written."""
+    """Return the row of an item that ended before its last call."""
     row: Row = {"query_id": item.name, "query_type": item.facts.get("query_type", "")}
     row |= {name: item.row[name] for name in ("doc_id", "persona_id") if name in item.row}
-    if item.failure is None:
-        return Rejected(row | {"answer": item.answer}, item.dropped)
-    if item.failure.raw:
-        row["raw"] = item.failure.raw
-    return Rejected(row, item.failure.error, failed=True)
+    return ended(item, row)

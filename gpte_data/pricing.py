@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from gpte_data.config import read_file
 from gpte_data.errors import BadOption
 
 BATCH = 0.5
@@ -82,12 +81,7 @@ def price_of(
 
 def read_prices(path: Path) -> dict[str, dict[str, float]]:
     """Read a file of prices: model -> in, out and perhaps batch; raise BadOption."""
-    try:
-        data = _parsed(path)
-    except OSError as error:
-        raise BadOption(f"--prices {path} can't be read: {error.strerror}") from None
-    except ValueError as error:
-        raise BadOption(f"--prices {path} is not valid {path.suffix[1:]}: {error}") from None
+    data = read_file("--prices", path)
     if not isinstance(data, dict):
         raise BadOption(
             f"--prices {path} must hold prices by model, as MODEL: {{in: 0.15, out: 0.6}}, found "
@@ -117,21 +111,3 @@ def _check(what: str, value: Any) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < math.inf:
         raise BadOption(f"{what} must be a number of at least 0, found {value!r}")
-
-
-def _parsed(path: Path) -> Any:
-    """Parse by the file's ending; every syntax error comes out as ValueError."""
-    if path.suffix == ".json":
-        return orjson.loads(path.read_bytes())
-    if path.suffix == ".toml":
-        import tomllib
-
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    if path.suffix in (".yaml", ".yml"):
-        import yaml
-
-        try:
-            return yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise ValueError(str(error).replace("\n", " ")) from None
-    raise BadOption(f"--prices takes a .yaml, .toml or .json file, found {path.name!r}")

@@ -16,7 +16,7 @@ from gpte_data.backends.journal import Journal, complete
 from gpte_data.prompts import Prompt
 from gpte_data.randomness import bits
 from gpte_data.recipes import Recipe
-from gpte_data.stage import Context, Row
+from gpte_data.stage import Context, Event, Expanded, Rejected, Row
 
 DECLINED = {
     "present": "passage says nothing of this aspect",
@@ -51,6 +51,11 @@ class Item:
     """Draws anew what an item draws, for one that came out of another's list."""
     failure: Completion | None = None
     dropped: str = ""
+
+    @classmethod
+    def unfit(cls, row: Row, recipe: Recipe, reason: str) -> "Item":
+        """Return a row that there is nothing to be written for; it keeps its place among others."""
+        return cls(row, "", "", recipe, {}, dropped=reason)
 
     @property
     def name(self) -> str:
@@ -108,6 +113,49 @@ def write(
     for number in range(calls):
         stream = _step(stream, number, llm, asking, journal, ctx)
     return stream
+
+
+def told(
+    items: Iterable[Item],
+    ctx: Context,
+    begin: Callable[[Item], Iterable[Event]],
+    event: Callable[[Item], Event],
+) -> Iterator[Event]:
+    """Yield what became of items that were written, and book what their rows have become.
+
+    Args:
+        items: In order, those of one row together.
+        ctx: Is told of each row.
+        begin: What comes before the items of a row, of which it gets the first.
+        event: What an item became.
+    """
+    last: Row | None = None
+    for item in items:
+        new, last = item.row is not last, item.row
+        if new:
+            ctx.tell(1, 0)
+        if not item.number:
+            yield Rejected(item.row, item.dropped)
+            continue
+        if new:
+            yield from begin(item)
+        if item.expanded:
+            yield Expanded(item.expanded)
+        yield event(item)
+
+
+def original(item: Item) -> Iterator[Event]:
+    """Yield the row itself, beside what is written for it."""
+    yield Expanded(1)
+    yield item.row
+
+
+def ended(item: Item, row: Row) -> Rejected:
+    """Return an item that ended before its last call as a rejected row, with what was written."""
+    if item.failure is None:
+        return Rejected(row | {"answer": item.answer}, item.dropped)
+    raw = {"raw": item.failure.raw} if item.failure.raw else {}
+    return Rejected(row | raw, item.failure.error, failed=True)
 
 
 def _step(

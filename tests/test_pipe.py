@@ -40,8 +40,9 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, sample: Path, co
 
 
 def test_a_reader_that_leaves_while_answers_are_on_their_way(tmp_path: Path, sample: Path) -> None:
-    with serve(tmp_path / "log", latency=0.05) as server:
-        done = shell(f"{GPTE} synth {sample} -o - --llm openai:m --base-url {server.url} | head -1")
+    with serve(tmp_path / "log", latency=0.2) as server:
+        llm = f"--llm openai:m --base-url {server.url} --concurrency 32"
+        done = shell(f"{GPTE} synth {sample} -o - {llm} | head -1")
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         assert json.loads(done.stdout)["generator"] == "openai:m"

@@ -62,7 +62,7 @@ def test_every_kind_of_file_says_the_same(tmp_path: Path, prices: Path) -> None:
         ("p.yaml", "small: {in: -1, out: 2}", "found -1"), ("p.yaml", "{", "not valid yaml"),
         ("p.json", "{", "not valid json"), ("p.toml", "x", "not valid toml"),
         ("p.json", '{"small": {"in": true, "out": 2}}', "found True"),
-        ("p.csv", "small,1,2", ".yaml, .toml or .json"), ("p.yaml", YAML, "says nothing of other"),
+        ("p.csv", "small,1,2", ".json, .toml or .yaml"), ("p.yaml", YAML, "says nothing of other"),
         ("p.yaml", b"\xff\xfe\xfa", "not valid yaml"),
     ],
 )  # fmt: skip

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from gpte_data.asking import AskingConfig
-from gpte_data.backends import EMBEDDERS, Options, check, embedder_identity, open_embedder
+from gpte_data.asking import AskingConfig, teacher_options
+from gpte_data.backends import EMBEDDERS, check, embedder_identity, open_embedder
 from gpte_data.backends.journal import Journal
 from gpte_data.config import Identity, Runtime
 from gpte_data.errors import BadInput, BadOption
@@ -58,13 +58,7 @@ class ChooseConfig(AskingConfig):
             )
         self.check_model()
         if not self._offline:
-            check(self.teacher, EMBEDDERS, "teacher", self.teacher_options())
-
-    def teacher_options(self) -> Options:
-        """Return how the teacher is reached."""
-        return Options(
-            base_urls=self.teacher_url, concurrency=64, timeout=self.timeout, retries=self.retries
-        )
+            check(self.teacher, EMBEDDERS, "teacher", teacher_options(self))
 
     def drawing(self, recipe: Recipe, examples: Sequence[Row]) -> Drawing:
         """Return what decides what is asked with these examples."""
@@ -203,7 +197,7 @@ def _scores(
     """Return each trial with its score, from 0 to 1: mean of reciprocal rank and cosine."""
     if ctx.llm is not None:  # a dry run, which only counts what would be asked
         return [(trial, 0.0) for trial in trials]
-    embedder = open_embedder(cfg.teacher, cfg.teacher_options())
+    embedder = open_embedder(cfg.teacher, teacher_options(cfg))
 
     def embed(texts: list[str]) -> Any:
         return embedder.embed(texts, "").vectors

@@ -13,10 +13,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from gpte_data.asking import AskingConfig
+from gpte_data.asking import AskingConfig, teacher_options
 from gpte_data.backends import (
     EMBEDDERS,
-    Options,
     check,
     embedder_identity,
     label,
@@ -31,9 +30,9 @@ from gpte_data.personas import id_of
 from gpte_data.prompt_lint import warn
 from gpte_data.recipes import INPUTS, Recipe, load_recipe, mixed, recipe_identity
 from gpte_data.rehearsal import rehearse
-from gpte_data.stage import Context, Event, Expanded, Hooks, Rejected, Row, stage
+from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 from gpte_data.subjects import Drawing, lacks, values_of
-from gpte_data.writing import Item, write
+from gpte_data.writing import Item, ended, original, told, write
 
 DEFAULT = "text-to-persona"
 READ = ("passage", "persona", "label", "topic")
@@ -94,10 +93,6 @@ class PersonasConfig(AskingConfig):
         types = {name: one.weights() for name, one in recipes.items()}
         return Drawing(self.seed, recipes, mix, types, languages)
 
-    def teacher_options(self) -> Options:
-        """Return how the teacher is reached."""
-        return Options(base_urls=self.teacher_url, timeout=self.timeout, retries=self.retries)
-
 
 def _reads(cfg: PersonasConfig) -> frozenset[str]:
     """Return the fields that a row must have; without a recipe the first row decides."""
@@ -124,7 +119,7 @@ def _prepare(cfg: PersonasConfig, read: Callable[[], Iterable[Row]]) -> None:
         warn(cfg.recipe or DEFAULT)
         cfg.check_model()
     if cfg.max_similarity < 1:
-        check(cfg.teacher, EMBEDDERS, "teacher", cfg.teacher_options())
+        check(cfg.teacher, EMBEDDERS, "teacher", teacher_options(cfg))
 
 
 def _check_recipe(recipe: Recipe) -> None:
@@ -153,7 +148,7 @@ def personas(rows: Iterable[Row], cfg: PersonasConfig, ctx: Context) -> Iterator
         return
     rows, recipes = chain([first], source), cfg.recipes(first)
     by_vector = cfg.max_similarity < 1
-    embedder = open_embedder(cfg.teacher, cfg.teacher_options()) if by_vector else None
+    embedder = open_embedder(cfg.teacher, teacher_options(cfg)) if by_vector else None
     events = _written(rows, cfg, recipes, ctx) if recipes else _taken(rows, ctx)
     distinct = Distinct(cfg.max_similarity, cfg.per_domain, embedder, ctx.ledger.notes)
     yield from distinct.of(events)
@@ -180,40 +175,28 @@ def _written(
 ) -> Iterator[Event]:
     """Yield what a model makes of the rows, and beside it the personas that they are."""
     llm, journal = cfg.open(ctx), Journal(ctx.journal)
-    ended: list[Rejected] = []
     calls = max(len(recipe.steps) for recipe in recipes.values())
     gates, generator = Gates(copied_words=0, min_words=cfg.min_words), label(cfg.llm)
-    last: Row | None = None
+    items = write(_items(rows, cfg, recipes), calls, llm, cfg.asking(), journal, ctx)
+
+    def begin(item: Item) -> Iterable[Event]:
+        return original(item) if cfg.keep_originals and item.recipe.input == "persona" else ()
+
     try:
-        items = _items(rows, cfg, recipes, ended)
-        for item in write(items, calls, llm, cfg.asking(), journal, ctx):
-            while ended:
-                yield ended.pop(0)
-            if item.row is not last:
-                last = item.row
-                ctx.tell(1, 0)
-                if cfg.keep_originals and item.recipe.input == "persona":
-                    yield Expanded(1)
-                    yield item.row
-            if item.expanded:
-                yield Expanded(item.expanded)
-            yield _event(item, gates, generator, cfg.seed)
-        yield from ended
+        yield from told(items, ctx, begin, lambda item: _event(item, gates, generator, cfg.seed))
     finally:
         journal.close()
 
 
-def _items(
-    rows: Iterable[Row], cfg: PersonasConfig, recipes: dict[str, Recipe], ended: list[Rejected]
-) -> Iterator[Item]:
-    """Yield what is to be written; rows that lack something go to `ended`."""
+def _items(rows: Iterable[Row], cfg: PersonasConfig, recipes: dict[str, Recipe]) -> Iterator[Item]:
+    """Yield what is to be written, and rows that lack something for it."""
     drawing, recipe = cfg.drawing(recipes), next(iter(recipes.values()))
     for row in rows:
         given = _given(row) if recipe.input == "persona" else row
         if isinstance(given, Rejected):
-            ended.append(given)
+            yield Item.unfit(given.row, recipe, given.reason)
         elif problem := lacks(given, recipe.input, recipe.needs):
-            ended.append(Rejected(row, problem))
+            yield Item.unfit(row, recipe, problem)
         else:
             yield from drawing.items(given, cfg.per_passage, values_of(given, recipe.input))
 
@@ -223,11 +206,8 @@ def _event(item: Item, gates: Gates, generator: str, seed: int) -> Event:
     row: Row = {"persona_id": item.name}
     if "doc_id" in item.row:
         row["doc_id"] = item.row["doc_id"]
-    if item.failure is not None:
-        raw = {"raw": item.failure.raw} if item.failure.raw else {}
-        return Rejected(row | raw, item.failure.error, failed=True)
-    if item.dropped:
-        return Rejected(row | {"answer": item.answer}, item.dropped)
+    if item.ended:
+        return ended(item, row)
     row |= _said(item) | {"generator": generator, "seed": seed}
     problem = gates.problem(row["persona"], sources=(), language=None, siblings=())
     return Rejected(row, problem) if problem else row

@@ -29,9 +29,9 @@ from gpte_data.pair_texts import check_texts, positive_text, reads_positives
 from gpte_data.prompt_lint import warn
 from gpte_data.recipes import INPUTS, Recipe, load_recipe, mixed, recipe_identity
 from gpte_data.rehearsal import rehearse
-from gpte_data.stage import Context, Event, Expanded, Hooks, Rejected, Row, stage
+from gpte_data.stage import Context, Event, Hooks, Row, stage
 from gpte_data.subjects import Drawing, Met, lacks, values_of
-from gpte_data.writing import Item, write
+from gpte_data.writing import Item, original, told, write
 
 WRITES = frozenset({"query", "positive", "positives", "negative", "negatives"})
 PER_PASSAGE = 3
@@ -194,38 +194,22 @@ def synth(rows: Iterable[Row], cfg: SynthConfig, ctx: Context) -> Iterator[Event
     llm = cfg.open(ctx)
     drawing = cfg.drawing(dict(llm.query_types) if llm.query_types else None)
     writing, journal = cfg.writing(ctx), Journal(ctx.journal)
-    ended: list[Rejected] = []
     calls = max(len(recipe.steps) for recipe in drawing.recipes.values())
-    items = _items(rows, cfg, drawing, ended)
-    last: Row | None = None
+    items = write(_items(rows, cfg, drawing), calls, llm, cfg.asking(), journal, ctx)
+
+    def begin(item: Item) -> Iterable[Event]:
+        writing.begin(item.row)
+        keeps = cfg.keep_originals and "query" in item.row and _new(item.recipe)
+        return original(item) if keeps else ()
+
     try:
-        for item in write(items, calls, llm, cfg.asking(), journal, ctx):
-            yield from _take(ended)
-            if item.row is not last:
-                last = item.row
-                writing.begin(last)
-                ctx.tell(1, 0)
-                if cfg.keep_originals and "query" in item.row and _new(item.recipe):
-                    yield Expanded(1)
-                    yield item.row
-            if item.expanded:
-                yield Expanded(item.expanded)
-            yield writing.event(item)
-        yield from _take(ended)
+        yield from told(items, ctx, begin, writing.event)
     finally:
         journal.close()
 
 
-def _take(ended: list[Rejected]) -> Iterator[Event]:
-    """Yield the rows that ended before anything was asked, and forget them."""
-    while ended:
-        yield ended.pop(0)
-
-
-def _items(
-    rows: Iterable[Row], cfg: SynthConfig, drawing: Drawing, ended: list[Rejected]
-) -> Iterator[Item]:
-    """Yield what is to be written; rows that lack something go to `ended`."""
+def _items(rows: Iterable[Row], cfg: SynthConfig, drawing: Drawing) -> Iterator[Item]:
+    """Yield what is to be written, and rows that lack something for it."""
     recipe = next(iter(drawing.recipes.values()))
     corpus = open_corpus(cfg.corpus) if reads_positives(recipe) else None
     met = Met()
@@ -233,7 +217,7 @@ def _items(
     for row, personas, unfit in casting.cast(rows):
         problem = unfit or lacks(row, recipe.input, recipe.needs) or met.again(row, recipe.input)
         if problem:
-            ended.append(Rejected(row, problem))
+            yield Item.unfit(row, recipe, problem)
             continue
         values = values_of(row, recipe.input, positive_text(row, corpus))
         values |= casting.said(personas)
