@@ -136,12 +136,25 @@ class Source:
         if self.unspaced:
             return self._lends_letters(folded.replace(" ", ""), number)
         words = folded.split()
+        if not self._may_lend(words, number):
+            return False
         for start in range(len(words) - number + 1):
             run = " ".join(words[start : start + number])
             place = self.spaced.find(f" {run} ")
             if place >= 0 and self._is_plain(self.spaced.count(" ", 0, place), number):
                 return True
         return False
+
+    def _may_lend(self, words: list[str], number: int) -> bool:
+        """Tell whether one of the blocks stands here of which every run of so many words has one.
+
+        Blocks half as long, side by side: there are far fewer of them than runs.
+        """
+        width = (number + 1) // 2
+        return len(words) >= number and any(
+            f" {' '.join(words[start : start + width])} " in self.spaced
+            for start in range(0, len(words) - width + 1, width)
+        )
 
     def _lends_letters(self, text: str, number: int) -> bool:
         """Look for a run of so many letters as make the words."""

@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 BEGINNING = 40
 """Characters in which a refusal's first words must stand."""
@@ -36,7 +37,13 @@ class Phrases:
         return self._hinted(folded) and self.pattern.search(folded) is not None
 
     def _hinted(self, text: str) -> bool:
-        return any(map(text.__contains__, self.hints))
+        hints = self._ascii if text.isascii() else self.hints
+        return any(map(text.__contains__, hints))
+
+    @cached_property
+    def _ascii(self) -> tuple[str, ...]:
+        """The only hints that can stand in a text of ASCII letters."""
+        return tuple(filter(str.isascii, self.hints))
 
 
 def _phrases(hints: Iterable[str], *patterns: str) -> Phrases:

@@ -52,6 +52,18 @@ def test_a_short_source_may_be_asked_about() -> None:
     assert problem("Also: " + PASSAGE, Gates()) == "the whole passage"
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 8])
+def test_a_copied_run_is_found_wherever_it_stands(number: int) -> None:
+    words = [f"word{place}" for place in range(30)]
+    passage, own = Source.of(" ".join(words)), [f"own{place}" for place in range(20)]
+    for start in range(len(words) - number + 1):
+        for before in range(9):
+            run = words[start : start + number]
+            text = [*own[:before], *run, *own[before : before + 7]]
+            assert passage.lends(" ".join(text), number)
+            assert not passage.lends(" ".join([*text[: before + number - 1], "own"]), number)
+
+
 def test_rules_can_be_off() -> None:
     off = Gates(copied_words=0)
     copied = "according to the passage bees tell each other where flowers are by dancing"
