@@ -58,3 +58,8 @@ class TooManyFailures(GpteError):
 
 class BooksDontClose(GpteError):
     """Rows in are not rows out + dropped + failed: a defect of gpte-data, never of the data."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,15 +8,15 @@ import contextlib
 import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
-from gpte_data.errors import BadInput
+from gpte_data.errors import BadInput, first_line
 from gpte_data.files import atomic
-from gpte_data.records import FIELDS, arrow_types, ordered
+from gpte_data.parquet import write_parquet
+from gpte_data.records import FIELDS, ordered
 from gpte_data.stage import Output, Row
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -98,7 +98,7 @@ def parquet_file(path: Path) -> Any:
     try:
         return pq.ParquetFile(path, memory_map=True)
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path} can't be read as Parquet: {_first_line(error)}") from None
+        raise BadInput(f"{path} can't be read as Parquet: {first_line(error)}") from None
 
 
 def _read_parquet(path: Path, columns: Iterable[str] | None) -> Iterator[Row]:
@@ -111,7 +111,7 @@ def _read_parquet(path: Path, columns: Iterable[str] | None) -> Iterator[Row]:
             for row in batch.to_pylist():
                 yield _without_none(row)
     except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path} is damaged: {_first_line(error)}") from None
+        raise BadInput(f"{path} is damaged: {first_line(error)}") from None
 
 
 def _without_none(row: Row) -> Row:
@@ -157,7 +157,7 @@ def open_lines(path: Path) -> Iterator[io.BufferedReader]:
         with pa.input_stream(str(path), compression="detect") as raw:
             yield io.BufferedReader(raw)
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"{path} can't be read: {_first_line(error)}") from None
+        raise BadInput(f"{path} can't be read: {first_line(error)}") from None
 
 
 def parse_lines(lines: Iterable[bytes], name: str) -> Iterator[Row]:
@@ -198,53 +198,6 @@ def write(
     output = output or Output()
     with atomic(path, before) as target:
         if path.suffix == ".parquet":
-            _write_parquet(target, rows, output.columns)
+            write_parquet(target, map(tidy, rows), output.columns)
         else:
             target.writelines(to_line(tidy(row)) for row in rows)
-
-
-def _write_parquet(
-    target: IO[bytes], rows: Iterable[Row], columns: Mapping[str, str] | None
-) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    source = iter(rows)
-    tables = []
-    while batch := [tidy(row) for row in islice(source, BATCH)]:
-        tables.append(_table(batch, columns))
-    try:
-        table = pa.concat_tables(tables or [_table([], columns)], promote_options="permissive")
-    except pa.ArrowException as error:
-        raise BadInput(f"a column holds several types: {_first_line(error)}") from None
-    pq.write_table(_in_order(table), target, compression="zstd", row_group_size=10_000)
-
-
-def _table(rows: list[Row], columns: Mapping[str, str] | None) -> Any:
-    """Return rows as an Arrow table: known fields by their type, others as they come."""
-    import pyarrow as pa
-
-    names = list(columns or dict.fromkeys(name for row in rows for name in row))
-    words = columns or FIELDS
-    arrays = []
-    for name in names:
-        values = [row.get(name) for row in rows]
-        type_ = arrow_types()[words[name]] if name in words else None
-        try:
-            arrays.append(pa.array(values, type=type_))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            expected = words.get(name, "one type")
-            raise BadInput(
-                f"column {name!r} must hold {expected} throughout: {_first_line(error)}"
-            ) from None
-    return pa.Table.from_arrays(arrays, names=names)
-
-
-def _in_order(table: Any) -> Any:
-    """Put known columns first, in the order of FIELDS, then the others as they came."""
-    known = [name for name in FIELDS if name in table.column_names]
-    return table.select(known + [name for name in table.column_names if name not in FIELDS])
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,11 +8,12 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import files, ok
 from server import serve
 
-from gpte_data import io, manifest
+from gpte_data import io, manifest, parquet
 from gpte_data.config import StageConfig
 from gpte_data.engines import Throttle, run_jobs
 from gpte_data.errors import BadInput, BadOption, BooksDontClose, TooManyFailures, UserError
@@ -180,7 +181,7 @@ def test_rows_are_the_same_from_parquet_and_from_lines(tmp_path: Path) -> None:
     rows: list[Row] = [
         {"doc_id": "a", "text": "t", "meta": {"x": None, "y": {"z": {}}}, "n": 1},
         {"text": "t", "doc_id": "b", "meta": {"x": 1}, "list": [{"a": 1}, {"b": 2}], "n": 2.5},
-        *({"doc_id": str(i), "text": "t", "meta": {"new": "field"}} for i in range(io.BATCH)),
+        *({"doc_id": str(i), "text": "t", "meta": {"new": "field"}} for i in range(parquet.TABLE)),
     ]
     for name in ("00000.parquet", "00000.jsonl"):
         io.write(tmp_path / name, iter(rows))
@@ -193,7 +194,7 @@ def test_what_no_shard_can_hold_is_one_sentence(tmp_path: Path) -> None:
     mixed: list[Row] = [{"doc_id": "a", "n": 1}, {"doc_id": "b", "n": "one"}]
     with pytest.raises(BadInput, match="column 'n' must hold one type throughout"):
         io.write(tmp_path / "00000.parquet", mixed)
-    far: list[Row] = [{"n": 1}] * io.BATCH + [{"n": "one"}]
+    far: list[Row] = [{"n": 1}] * parquet.TABLE + [{"n": "one"}]
     with pytest.raises(BadInput, match="a column holds several types"):
         io.write(tmp_path / "00000.parquet", far)
     with pytest.raises(BadInput, match="can't be written as JSON"):
@@ -239,3 +240,14 @@ def test_python_gives_the_result_of_a_run(tmp_path: Path, sample: Path) -> None:
     assert (second.done, second.shards) == (0, 6)
     assert second.ledger == first.ledger
     ok("synth", sample, "-o", tmp_path / "out", "--per-passage", 1)
+
+
+def test_a_field_that_comes_up_late_stands_in_every_row_group(tmp_path: Path) -> None:
+    count = parquet.TABLE * parquet.GROUP + 5
+    rows: list[Row] = [{"doc_id": str(i), "n": []} for i in range(count)]
+    rows[-1] |= {"n": [1.5], "text": "late", "m": 2}
+    io.write(tmp_path / "00000.parquet", rows)
+    file = pq.ParquetFile(tmp_path / "00000.parquet")
+    assert file.num_row_groups == 2 and file.schema_arrow.names == ["doc_id", "text", "n", "m"]
+    assert list(io.read(tmp_path / "00000.parquet")) == rows
+    assert len(list(tmp_path.iterdir())) == 1
