@@ -28,7 +28,6 @@ from measure import (
     program,
     server,
     synth,
-    turn,
 )
 
 FAULTS = ("--p429", "0.1", "--preset", "0.02")
@@ -45,7 +44,6 @@ class Bench:
 
     folder: Path
     in_flight: int
-    lock: Path | None
     homes: dict[str, Path]
     unanswered: dict[str, int] = field(default_factory=dict)
 
@@ -59,7 +57,7 @@ class Bench:
         output = Path(tempfile.mkdtemp(dir=self.folder)) / "pairs"
         corpus = write_corpus(self.folder / "corpus.jsonl", count)
         prompts = write_prompts(self.folder / "prompts.jsonl", count, per_passage=1)
-        with turn(self.lock), server(*server_options) as url:
+        with server(*server_options) as url:
             if name == OURS:
                 command = synth(corpus, output, url, self.in_flight, per_passage=1)
             else:
@@ -107,12 +105,11 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="folder made by scripts/peer_venvs.sh")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=512)
-    parser.add_argument("--lock", type=Path, help="file to lock during each run")
     options = parser.parse_args()
     heads = ("clean/s", "faulty/s", "steady", "whole", "sent", "unanswered")
     with tempfile.TemporaryDirectory() as temporary:
         homes = peers(options.peers)
-        bench = Bench(Path(temporary), options.in_flight, options.lock, homes)
+        bench = Bench(Path(temporary), options.in_flight, homes)
         sys.stdout.write(f"{'tool':20}" + "".join(f"{head:>9}" for head in heads[:-1]))
         sys.stdout.write(f"{heads[-1]:>12}\n")
         compare(bench, OURS, options.rounds)

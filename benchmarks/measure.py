@@ -7,7 +7,6 @@ Linux only.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import resource
@@ -142,17 +141,6 @@ def stats(url: str) -> dict[str, float]:
     with urllib.request.urlopen(url.removesuffix("/v1") + "/stats", timeout=30) as reply:
         found: dict[str, float] = json.load(reply)
     return found
-
-
-@contextlib.contextmanager
-def turn(lock: Path | None) -> Iterator[None]:
-    """Hold a lock file, so that the timed runs of several benchmarks don't overlap."""
-    if lock is None:
-        yield
-        return
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def measured(command: Command, url: str, *, limit: float = 600.0) -> Run:

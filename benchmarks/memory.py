@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from bench_prompts import write_corpus
-from measure import Run, books, measured, server, synth, turn
+from measure import Run, books, measured, server, synth
 
 SHARD = 1000
 PER_PASSAGE = 3
@@ -33,9 +33,9 @@ def corpus(folder: Path, kind: str, passages: int) -> Path:
     return shards
 
 
-def take(source: Path, output: Path, in_flight: int, lock: Path | None, *more: str) -> Run:
+def take(source: Path, output: Path, in_flight: int, *more: str) -> Run:
     """Run once; raise SystemExit unless every prompt was answered."""
-    with turn(lock), server("--latency", "0.05") as url:
+    with server("--latency", "0.05") as url:
         run = measured([*synth(source, output, url, in_flight), *more], url, limit=1200)
     if run.code or books(output)["failed"]:
         raise SystemExit(f"gpte-data synth ended with {run.code}:\n{run.said[-3000:]}")
@@ -47,7 +47,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--prompts", type=int, nargs=2, default=[5000, 200_001])
     parser.add_argument("--in-flight", type=int, default=512)
-    parser.add_argument("--lock", type=Path, help="file to lock during each run")
     options = parser.parse_args()
     say = sys.stdout.write
     say(f"{'input':18}{'prompts':>9}{'asked MB':>10}{'journal MB':>12}{'req/s':>8}\n")
@@ -57,8 +56,8 @@ def main() -> None:
             for prompts in options.prompts:
                 source = corpus(Path(temporary), kind, prompts // PER_PASSAGE)
                 output = Path(tempfile.mkdtemp(dir=temporary)) / "pairs"
-                asked = take(source, output, options.in_flight, options.lock)
-                known = take(source, output, options.in_flight, options.lock, "--force")
+                asked = take(source, output, options.in_flight)
+                known = take(source, output, options.in_flight, "--force")
                 peaks.append((asked.max_rss, known.max_rss))
                 say(f"{kind:18}{prompts:>9,}{asked.max_rss:>10.0f}{known.max_rss:>12.0f}")
                 say(f"{asked.rate:>8.0f}\n")

@@ -34,7 +34,6 @@ from measure import (
     program,
     server,
     synth,
-    turn,
 )
 
 BARE, OURS, API = "bare aiohttp", "gpte-data synth", "OpenAILLM.complete"
@@ -100,9 +99,9 @@ def tools(folder: Path, in_flight: int, homes: dict[str, Path]) -> list[Tool]:
     return found
 
 
-def take(tool: Tool, lock: Path | None) -> Taken:
+def take(tool: Tool) -> Taken:
     """Run a tool once against a fresh server."""
-    with turn(lock), server() as url:
+    with server() as url:
         command = tool.command(url)
         run = measured(command, url, limit=180)
     if run.code:
@@ -161,7 +160,6 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="folder made by scripts/peer_venvs.sh")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[512, 1024])
-    parser.add_argument("--lock", type=Path, help="file to lock during each run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         for in_flight in options.in_flight:
@@ -169,7 +167,7 @@ def main() -> None:
             taken: dict[str, list[Taken]] = {tool.name: [] for tool in found}
             for _ in range(options.rounds):
                 for tool in found:
-                    taken[tool.name].append(take(tool, options.lock))
+                    taken[tool.name].append(take(tool))
             table(in_flight, taken)
 
 

@@ -3,13 +3,12 @@
 python benchmarks/peers/api.py --base-url URL --in-flight 512 --prompts FILE
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from bare import SCHEMA
+from told import arguments, tell
 
 from gpte_data.backends import Options, Request, open_llm
 
@@ -29,17 +28,13 @@ def requests(path: Path) -> Iterator[Request]:
 
 def main() -> None:
     """Ask, and print how many answers there were."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--in-flight", type=int, required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    given = parser.parse_args()
+    given = arguments()
     options = Options(base_urls=(given.base_url,), concurrency=given.in_flight)
     completions = open_llm("openai:bench", options).complete(
         requests(given.prompts), lambda request, completion: None
     )
     answered = sum(completion.answer is not None for completion in completions)
-    sys.stdout.write(json.dumps({"answered": answered}) + "\n")
+    tell(answered)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,14 @@
 Nothing is tried again, nothing is checked, nothing is kept.
 """
 
-import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from told import arguments, tell
 
 SCHEMA = {
     "type": "object",
@@ -64,13 +63,9 @@ async def ask_all(url: str, in_flight: int, path: Path) -> int:
 
 def main() -> None:
     """Ask, and print how many answers there were."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--in-flight", type=int, required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments()
     answered = asyncio.run(ask_all(options.base_url, options.in_flight, options.prompts))
-    sys.stdout.write(json.dumps({"answered": answered}) + "\n")
+    tell(answered)
 
 
 if __name__ == "__main__":

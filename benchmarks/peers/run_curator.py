@@ -7,13 +7,12 @@ rate limits, a fresh cache, no telemetry, no viewer. The name of the model is on
 knows, since looking for an unknown one costs it more.
 """
 
-import argparse
 import json
 import os
-import sys
 import tempfile
-from pathlib import Path
 from typing import Any
+
+from told import arguments, tell
 
 OFF = {
     "TELEMETRY_ENABLED": "false",
@@ -27,11 +26,7 @@ OFF = {
 
 def main() -> None:
     """Ask, and print how many answers there were."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--in-flight", type=int, required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments()
     os.environ.update(OFF)
     # first: it points tiktoken to the tokenizer that litellm brings, else one is downloaded
     import litellm.litellm_core_utils.default_encoding  # type: ignore[import-not-found]
@@ -64,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = writer(rows, working_dir=folder)
         answered = sum(row["response"] is not None for row in made.dataset)
-    sys.stdout.write("\n" + json.dumps({"answered": answered}) + "\n")
+    tell(answered)
 
 
 if __name__ == "__main__":

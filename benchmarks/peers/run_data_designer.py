@@ -6,23 +6,17 @@ One text column over a seed of the prompts, `max_parallel_requests` what is in f
 large enough to fill it, the faster of its template engines, no telemetry, no metrics port.
 """
 
-import argparse
-import json
 import os
-import sys
 import tempfile
-from pathlib import Path
+
+from told import arguments, tell
 
 OFF = {"NEMO_TELEMETRY_ENABLED": "false", "OPENAI_API_KEY": "none", "HF_HUB_OFFLINE": "1"}
 
 
 def main() -> None:
     """Ask, and print how many answers there were."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--in-flight", type=int, required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments()
     os.environ.update(OFF)
     import data_designer.config as dd  # type: ignore[import-not-found]
     import pandas  # type: ignore[import-untyped]
@@ -60,7 +54,7 @@ def main() -> None:
         )
         made = designer.create(builder, num_records=len(seed), dataset_name="bench")
         answered = int(made.load_dataset()["query"].notna().sum())
-    sys.stdout.write("\n" + json.dumps({"answered": answered}) + "\n")
+    tell(answered)
 
 
 if __name__ == "__main__":

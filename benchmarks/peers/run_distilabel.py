@@ -6,23 +6,18 @@ A batch is as large as what may be in flight (two replicas with half of it each 
 own OpenAI client, no cache.
 """
 
-import argparse
 import json
 import os
-import sys
 import tempfile
-from pathlib import Path
+
+from told import arguments, tell
 
 OFF = {"OPENAI_API_KEY": "none", "HF_HUB_OFFLINE": "1", "DISTILABEL_LOG_LEVEL": "WARNING"}
 
 
 def main() -> None:
     """Ask, and print how many answers there were."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--base-url", required=True)
-    parser.add_argument("--in-flight", type=int, required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments()
     os.environ.update(OFF)
     from distilabel.models import OpenAILLM  # type: ignore[import-not-found]
     from distilabel.pipeline import Pipeline  # type: ignore[import-not-found]
@@ -45,7 +40,7 @@ def main() -> None:
             load >> write
         made = pipeline.run(use_cache=False)["default"]["train"]
         answered = sum(text is not None for text in made["generation"])
-    sys.stdout.write("\n" + json.dumps({"answered": answered}) + "\n")
+    tell(answered)
 
 
 if __name__ == "__main__":
