@@ -1,21 +1,18 @@
 """Tokens a second of `--llm vllm:MODEL` beside vLLM's own `LLM.chat`, and the prefix cache.
 
     python benchmarks/vllm_tokens.py [MODEL] [--corpus FOLDER] [--passages N] [--rounds N]
-        [--engine-args JSON] [--apart] [--server]
+        [--engine-args JSON] [--server]
 
 Run it with a Python that has vLLM; MODEL is a folder or a hub's name, the tests' tiny model if
 none. Every way writes the same queries for the same passages of CORPUS (data/sample), with the same
 sampling and schema, in turn, after one round that does not count and with an empty prefix cache:
 
-    LLM.chat        vLLM, with all conversations at once, on the engine that gpte-data opened
-    complete()      gpte-data's model: the same requests, one by one, answers in order
-    synth           the whole command in this process: rows, journal, checks, Parquet
-    LLM.chat apart  with --apart: vLLM in a process of its own, opened as vLLM opens it
+    LLM.chat     vLLM, with all conversations at once, on the engine that gpte-data opened
+    complete()   gpte-data's model: the same requests, one by one, answers in order
+    synth        the whole command in this process: rows, journal, checks, Parquet
 
-Medians of the rounds; the ratio is to `LLM.chat` of the same round. Beside it, the ratio of tokens
-per CPU second of this process: on a CPU that others use too, it says the same with less noise, and
-one thread (VLLM_CPU_OMP_THREADS_BIND=nobind OMP_NUM_THREADS=1) does not wait for another. On a
-GPU, --apart wants memory for two engines: --engine-args '{"gpu_memory_utilization": 0.45}'.
+Medians of the rounds; the ratio is to `LLM.chat` of the same round. The engine has a process of its
+own in all three, as it has in vLLM by default.
 
 --server starts a vLLM server, has `gpte-data synth` write 10 queries a passage on it, and prints
 the server's own count of prompt tokens found in its prefix cache. Exits 1 if synth's ratio is below
@@ -23,8 +20,6 @@ the server's own count of prompt tokens found in its prefix cache. Exits 1 if sy
 """
 
 import argparse
-import json
-import multiprocessing
 import os
 import signal
 import socket
@@ -48,8 +43,6 @@ ROOT = Path(__file__).parent.parent
 SEED_SAMPLING = {"temperature": 0.7, "max_tokens": 256}
 ON_CPU = ("--enforce-eager", "--no-enable-chunked-prefill")
 GOAL, CACHE_GOAL = 0.9, 0.6
-Measured = tuple[int, float, float]
-"""Tokens written, seconds, CPU seconds of this process."""
 say = sys.stdout.write
 
 
@@ -77,7 +70,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--engine-args", default="")
     parser.add_argument("--tensor-parallel", type=int, default=1)
-    parser.add_argument("--apart", action="store_true")
     parser.add_argument("--server", action="store_true")
     return parser.parse_args()
 
@@ -100,56 +92,35 @@ def ingested(source: Path, corpus: Path, passages: int) -> Path:
 def compare(told: argparse.Namespace, corpus: Path, folder: Path) -> float:
     """Measure every way in turn, print the table, and return synth's ratio."""
     options = Options(engine_args=told.engine_args, tensor_parallel=told.tensor_parallel)
-    with reference_apart(told) if told.apart else nothing() as apart:
-        requests = recorded(told, corpus, folder)
-        engine = vllm_engine.engine(told.model, "generate", options)
-        model = open_llm(f"vllm:{told.model}", options)
-        ways: dict[str, Callable[[], Measured]] = {
-            "LLM.chat": lambda: chat(engine.llm, requests),
-            "complete()": lambda: completed(model, requests),
-            "synth": lambda: synth(told, corpus, folder),
-        }
-        if told.apart:
-            ways["LLM.chat apart"] = lambda: apart(requests)
-        rounds: list[dict[str, Measured]] = []
-        for _ in range(told.rounds + 1):
-            rounds.append({})
-            for name, measure in ways.items():
-                engine.llm.reset_prefix_cache()
-                rounds[-1][name] = measure()
+    requests = recorded(told, corpus, folder)
+    engine = vllm_engine.engine(told.model, "generate", options)
+    model = open_llm(f"vllm:{told.model}", options)
+    ways: dict[str, Callable[[], float]] = {
+        "LLM.chat": lambda: chat(engine.llm, requests),
+        "complete()": lambda: completed(model, requests),
+        "synth": lambda: synth(told, corpus, folder),
+    }
+    rounds: list[dict[str, float]] = []
+    for _ in range(told.rounds + 1):
+        rounds.append({})
+        for name, measure in ways.items():
+            engine.llm.reset_prefix_cache()
+            rounds[-1][name] = measure()
     return table(rounds[1:], len(requests))
 
 
-def table(rounds: list[dict[str, Measured]], requests: int) -> float:
-    """Print the medians, and return synth's ratio."""
+def table(rounds: list[dict[str, float]], requests: int) -> float:
+    """Print the medians of tokens a second, and return synth's ratio."""
     say(f"{requests:,} requests, {len(rounds)} rounds\n")
-    say(f"{'':16}{'tokens/s':>10}{'ratio':>8}{'by CPU':>8}  ratio of each round\n")
+    say(f"{'':12}{'tokens/s':>10}{'ratio':>8}  ratio of each round\n")
     ratios = {}
     for name in rounds[0]:
-        each, by_cpu = (
-            [rate(measured[name], by) / rate(measured["LLM.chat"], by) for measured in rounds]
-            for by in (1, 2)
-        )
+        each = [rates[name] / rates["LLM.chat"] for rates in rounds]
         ratios[name] = statistics.median(each)
-        tokens = statistics.median(rate(measured[name], 1) for measured in rounds)
-        cpu = f"{statistics.median(by_cpu):.2f}" if min(by_cpu) else "-"
+        tokens = statistics.median(rates[name] for rates in rounds)
         spread = " ".join(f"{ratio:.2f}" for ratio in each)
-        say(f"{name:16}{tokens:>10,.0f}{ratios[name]:>8.2f}{cpu:>8}  {spread}\n")
+        say(f"{name:12}{tokens:>10,.0f}{ratios[name]:>8.2f}  {spread}\n")
     return ratios["synth"]
-
-
-def rate(measured: Measured, by: int) -> float:
-    """Return the tokens of a second (1) or a CPU second (2); 0 where it was not measured."""
-    return measured[0] / measured[by] if measured[by] else 0.0
-
-
-@contextmanager
-def timed() -> Iterator[list[float]]:
-    """Give a list that holds seconds and CPU seconds when the block has ended."""
-    spent: list[float] = []
-    wall, cpu = time.perf_counter(), time.process_time()
-    yield spent
-    spent += [time.perf_counter() - wall, time.process_time() - cpu]
 
 
 def recorded(told: argparse.Namespace, corpus: Path, folder: Path) -> list[Request]:
@@ -171,85 +142,45 @@ def recorded(told: argparse.Namespace, corpus: Path, folder: Path) -> list[Reque
     return asked
 
 
-def synth(told: argparse.Namespace, corpus: Path, folder: Path) -> Measured:
+def synth(told: argparse.Namespace, corpus: Path, folder: Path) -> float:
     """Run the whole command into a new folder."""
     stage = load("synth")
     given = {"llm": f"vllm:{told.model}", "per_passage": told.per_passage, **SEED_SAMPLING}
     engine = {"engine_args": told.engine_args, "tensor_parallel": told.tensor_parallel}
     cfg = stage.config.of(given | {k: v for k, v in engine.items() if v not in ("", 1)})
     output = Path(tempfile.mkdtemp(dir=folder)) / "pairs"
-    with timed() as spent:
-        result = run(stage, cfg, str(corpus), output, RunOptions())
-    return result.ledger.notes["completion tokens"], spent[0], spent[1]
+    started = time.perf_counter()
+    result = run(stage, cfg, str(corpus), output, RunOptions())
+    return int(result.ledger.notes["completion tokens"]) / (time.perf_counter() - started)
 
 
-def completed(model: Any, requests: Sequence[Request]) -> Measured:
+def completed(model: Any, requests: Sequence[Request]) -> float:
     """Ask gpte-data's model."""
-    with timed() as spent:
-        answers = list(model.complete(iter(requests), lambda request, completion: None))
-    return sum(answer.completion_tokens for answer in answers), spent[0], spent[1]
+    started = time.perf_counter()
+    answers = list(model.complete(iter(requests), lambda request, completion: None))
+    seconds = time.perf_counter() - started
+    written: int = sum(answer.completion_tokens for answer in answers)
+    return written / seconds
 
 
-def chat(llm: Any, requests: Sequence[Request]) -> Measured:
+def chat(llm: Any, requests: Sequence[Request]) -> float:
     """Ask vLLM, all at once."""
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
     defaults = llm.model_config.get_diff_sampling_param()
-    with timed() as spent:
-        params = [
-            SamplingParams(
-                **(defaults | dict(request.sampling)),
-                structured_outputs=StructuredOutputsParams(json=dict(request.schema)),
-            )
-            for request in requests
-        ]
-        outputs = llm.chat([list(request.messages) for request in requests], params, use_tqdm=False)
-    return sum(len(output.outputs[0].token_ids) for output in outputs), spent[0], spent[1]
-
-
-@contextmanager
-def nothing() -> Iterator[Callable[[Sequence[Request]], Measured]]:
-    """Stand for a reference that nobody asked for."""
-    yield lambda requests: (0, 1.0, 0.0)
-
-
-@contextmanager
-def reference_apart(
-    told: argparse.Namespace,
-) -> Iterator[Callable[[Sequence[Request]], Measured]]:
-    """Start vLLM in a process of its own; give a function that measures there."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_apart, args=(theirs, told))
-    process.start()
-    ours.recv()
-
-    def measure(requests: Sequence[Request]) -> Measured:
-        ours.send(list(requests))
-        measured: Measured = ours.recv()
-        return measured
-
-    yield measure
-    ours.send(None)
-    process.join()
-
-
-def _apart(pipe: Any, told: argparse.Namespace) -> None:
-    """Open vLLM with its own settings, but for what a CPU needs, and measure when asked."""
-    os.environ |= {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_CPU_KVCACHE_SPACE": "1"}
-    import vllm
-    from vllm.platforms import current_platform
-
-    needed = vllm_engine.ON_CPU if current_platform.is_cpu() else {}
-    args = {"max_model_len": -1, "tensor_parallel_size": told.tensor_parallel} | needed
-    args |= json.loads(told.engine_args or "{}")
-    llm = vllm.LLM(model=told.model, **args)
-    pipe.send("open")
-    while (requests := pipe.recv()) is not None:
-        llm.reset_prefix_cache()
-        tokens, seconds, _ = chat(llm, requests)
-        pipe.send((tokens, seconds, 0.0))  # vLLM's engine has a process of its own here
+    started = time.perf_counter()
+    params = [
+        SamplingParams(
+            **(defaults | dict(request.sampling)),
+            structured_outputs=StructuredOutputsParams(json=dict(request.schema)),
+        )
+        for request in requests
+    ]
+    outputs = llm.chat([list(request.messages) for request in requests], params, use_tqdm=False)
+    seconds = time.perf_counter() - started
+    written: int = sum(len(output.outputs[0].token_ids) for output in outputs)
+    return written / seconds
 
 
 def cache_share(told: argparse.Namespace, corpus: Path, folder: Path) -> float:

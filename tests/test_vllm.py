@@ -439,7 +439,27 @@ def kill_at(answers: int, command: list[str], folder: Path) -> None:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        started = below(process.pid)
         process.kill()
+    assert len(started) >= 2, "vLLM's engine, and what is to end it"
+    while any(map(alive, started)):  # an engine that outlived us would keep its GPU
+        assert time.monotonic() < deadline, started
+        time.sleep(0.05)
+
+
+def below(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return children + [deeper for child in children for deeper in below(child)]
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process still runs; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 EDGES = """

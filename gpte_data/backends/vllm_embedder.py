@@ -1,4 +1,4 @@
-"""`vllm:MODEL`: a teacher run by vLLM in this process."""
+"""`vllm:MODEL`: a teacher run by vLLM."""
 
 from collections.abc import Sequence
 from typing import Any

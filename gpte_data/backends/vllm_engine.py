@@ -1,30 +1,31 @@
-"""vLLM in this process: its settings, its one engine, and its errors in our words.
+"""vLLM: its settings, the one engine of this process, and its errors in our words.
 
-A process has one engine at a time, since an engine takes most of an accelerator's memory; asked
-for another model, it closes the one before. Settings are vLLM's own environment variables, so
-those that the user has set win over ours.
+As vLLM does by default, the engine runs beside us in a process of its own, so that neither waits
+for the other's work. A process of ours has one engine at a time, since an engine takes most of an
+accelerator's memory; asked for another model, it closes the one before. Settings are vLLM's own
+environment variables, so those that the user has set win over ours.
 """
 
-import atexit
 import contextlib
 import importlib.util
 import os
 import sys
 import warnings
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from types import ModuleType
 from typing import Any
 
 from gpte_data.backends import Options
 from gpte_data.backends.models import model_identity, model_path
 from gpte_data.backends.vllm_args import check_names, gpus_of_one, user_args
+from gpte_data.backends.vllm_orphans import Watch
 from gpte_data.backends.vllm_running import Engine, in_a_line
 from gpte_data.errors import BadOption, MissingExtra
 
 SETTINGS = {
-    # The engine lives in this process and ends with it, however that ends: vLLM's own process for
-    # it outlives a parent that is killed, and keeps the GPU.
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    # A fork would hold the pipe by whose end vllm_orphans.py is told of ours, and copy our threads.
+    "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
     "VLLM_NO_USAGE_STATS": "1",
@@ -78,7 +79,12 @@ def engine(model: str, runner: str, options: Options) -> Engine:
                     "one vLLM engine: use a server (openai:) for one of them"
                 )
         close()
-        _engines[key] = Engine(f"vllm:{model}", _opened(model, runner, args))
+        watch = Watch()
+        with watch.opening():
+            llm = _opened(model, runner, args)
+        _engines[key] = Engine(f"vllm:{model}", llm, watch.end)
+        # Not atexit: a worker process never comes to that, it waits for its children before.
+        Finalize(None, close, exitpriority=100)
     return _engines[key]
 
 
@@ -106,9 +112,6 @@ def close() -> None:
     """Shut the open engine down, if there is one."""
     while _engines:
         _engines.popitem()[1].close()
-
-
-atexit.register(close)
 
 
 def _opened(model: str, runner: str, args: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""`vllm:MODEL`: a language model run by vLLM in this process, by JSON schema.
+"""`vllm:MODEL`: a language model run by vLLM, by JSON schema.
 
 Sampling is as a vLLM server does it: the model's own generation_config, and over it what the
 request says. With a seed of its own, each request gets the same answer whatever runs beside it,

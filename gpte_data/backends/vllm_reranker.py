@@ -1,4 +1,4 @@
-"""`vllm:MODEL`: a cross-encoder run by vLLM in this process; scores are probabilities."""
+"""`vllm:MODEL`: a cross-encoder run by vLLM; scores are probabilities."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

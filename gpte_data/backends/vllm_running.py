@@ -5,6 +5,7 @@ step hands every finished answer to the one who asked. What costs time at each r
 once: the model's sampling defaults, which vLLM reads from disk each time, and the schemas.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,8 @@ from gpte_data.errors import UserError
 
 Tell = Callable[[Any], None]
 """Takes vLLM's RequestOutput of a request, when it is finished."""
+ITS_THREADS = ("EngineCoreOutputQueueThread", "MPClientEngineMonitor")
+"""Names of vLLM's threads in our process."""
 SCHEMAS = 256
 """Schemas kept; a recipe has one or a few."""
 
@@ -30,10 +33,11 @@ class Engine:
     Args:
         spec: As the user gave it, for errors.
         llm: vLLM's LLM.
+        ended: Called when it was shut down.
     """
 
-    def __init__(self, spec: str, llm: Any) -> None:
-        self.spec, self.llm = spec, llm
+    def __init__(self, spec: str, llm: Any, ended: Callable[[], None]) -> None:
+        self.spec, self.llm, self._ended = spec, llm, ended
         self.waiting: dict[str, Tell] = {}
         """By vLLM's number for the request."""
         self._schemas: dict[bytes, Any] = {}
@@ -98,6 +102,10 @@ class Engine:
 
         self.waiting.clear()
         self.llm.llm_engine.engine_core.shutdown()
+        self._ended()
+        for thread in threading.enumerate():
+            if thread.name in ITS_THREADS:  # one that is left could end the program by a crash
+                thread.join(10)
         del self.llm
         cleanup_dist_env_and_memory()
 
