@@ -49,9 +49,7 @@ class AskingConfig(StageConfig):
     batch: Annotated[bool, Runtime()] = Field(
         False, description="Ask through the server's batch API: half the price, within a day."
     )
-    engine_args: str = Field(
-        "", description="More arguments for vLLM's engine, as a JSON object."
-    )
+    engine_args: str = Field("", description="More arguments for vLLM's engine, as a JSON object.")
     tensor_parallel: Annotated[int, Runtime()] = Field(
         1, ge=1, description="GPUs that one vLLM engine is spread over."
     )

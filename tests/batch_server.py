@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import BodyPartReader, web
-from server import draw
+from server import draw, run_app
 from server_answers import Json, Refusal, answer, error_body, request_key, spoil
 
 OVER = ("completed", "expired", "cancelled", "failed")
@@ -253,16 +253,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def run(options: argparse.Namespace) -> None:
-    runner = web.AppRunner(Service(options).app(), access_log=None, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}/v1\n")
-    sys.stdout.flush()
-    while not options.parent or os.getppid() == options.parent:
-        await asyncio.sleep(0.5)
-
-
 @dataclass
 class BatchServer:
     """A running server and its folder."""
@@ -304,4 +294,5 @@ def serve_batches(folder: Path, **options: Any) -> Iterator[BatchServer]:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(parse(sys.argv[1:])))
+    options = parse(sys.argv[1:])
+    asyncio.run(run_app(Service(options).app(), options.parent))

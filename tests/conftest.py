@@ -12,6 +12,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "sample"
 """240 documents in BEIR's layout."""
+FOLK = [
+    "A tax accountant who prepares returns for family farms",
+    "A nurse who works nights on a children's ward",
+    "A beekeeper who sells honey at country markets",
+    "A geologist who maps landslides in the Alps",
+    "A chess coach at a primary school",
+    "A lorry driver who listens to history podcasts",
+    "An auditor who checks the accounts of charities",
+    "A marine biologist who counts fish on coral reefs",
+    "A central bank economist who studies inflation",
+    "A midwife in a mountain village",
+    "A football referee in a regional league",
+    "A luthier who repairs violins for an orchestra",
+]
+"""Personas, no two of them alike."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +94,11 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus = tmp_path_factory.mktemp("sample") / "corpus"
     ok("ingest", SAMPLE, "-o", corpus, "--shard-rows", 40)
     return corpus
+
+
+@pytest.fixture
+def few(sample: Path, tmp_path: Path) -> Path:
+    """Thirty passages in three shards."""
+    folder = tmp_path / "few"
+    ok("ingest", sample / "00000.parquet", "-o", folder, "--shard-rows", 10, "--limit", 30)
+    return folder

@@ -43,6 +43,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -327,17 +328,18 @@ async def run(options: argparse.Namespace) -> None:
     """Serve until killed, or until the parent named in the options has gone."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    runner = web.AppRunner(
-        Service(options).app(),
-        access_log=None,
-        handler_cancellation=True,
-        keepalive_timeout=options.keep_alive,
-    )
+    app = Service(options).app()
+    await run_app(app, options.parent, options.port, keepalive_timeout=options.keep_alive)
+
+
+async def run_app(app: web.Application, parent: int, port: int = 0, **how: Any) -> None:
+    """Print the base URL of an app and serve it until its parent, if there is one, has gone."""
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, **how)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", options.port, backlog=4096).start()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()
     sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}/v1\n")
     sys.stdout.flush()
-    while not options.parent or os.getppid() == options.parent:
+    while not parent or os.getppid() == parent:
         await asyncio.sleep(0.5)
 
 

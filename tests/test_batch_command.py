@@ -14,14 +14,6 @@ from conftest import cli, files, ok
 from server import serve
 
 
-@pytest.fixture
-def few(sample: Path, tmp_path: Path) -> Path:
-    """Twenty passages in two shards."""
-    folder = tmp_path / "few"
-    ok("ingest", sample / "00000.parquet", "-o", folder, "--shard-rows", 10, "--limit", 20)
-    return folder
-
-
 def synth(few: Path, out: Path, url: str, *more: object) -> tuple[object, ...]:
     return ("synth", few, "-o", out, "--llm", "openai:m", "--base-url", url, *more)
 
@@ -53,8 +45,8 @@ def test_shards_equal_those_of_a_live_run_and_are_billed_once(few: Path, tmp_pat
         assert not shards(tmp_path / "out")
         said = ok(*command, "--workers", 2)
         keys = Counter(line["key"] for line in server.billed())
-    assert len(keys) == 60 and set(keys.values()) == {1}
-    assert "20 + 40 expanded in = 60 out" in said
+    assert len(keys) == 90 and set(keys.values()) == {1}
+    assert "30 + 60 expanded in = 90 out" in said
     assert shards(tmp_path / "out") == shards(tmp_path / "live")
     assert not list((tmp_path / "out" / "_journal").glob("*.batches"))
 
@@ -64,13 +56,13 @@ def test_a_finished_run_is_not_asked_for_again(few: Path, tmp_path: Path) -> Non
         command = synth(few, tmp_path / "out", server.url, "--batch", "--per-passage", 1)
         ok(*command)
         ok(*command, "--min-words", 2, "--force")
-        assert len(server.billed()) == 20
+        assert len(server.billed()) == 30
 
 
 def test_half_the_price(few: Path, tmp_path: Path) -> None:
     with serve_batches(tmp_path / "server") as server:
-        command = synth(few, tmp_path / "out", server.url, "--dry-run", "--price-in", 1)
-        told = [cli(*command, "--price-out", 2, *more) for more in ((), ("--batch",))]
+        command = synth(few, tmp_path / "out", server.url, "--dry-run", "--price-in", 100)
+        told = [cli(*command, "--price-out", 200, *more) for more in ((), ("--batch",))]
         assert not server.billed() and not (tmp_path / "out").exists()
     live, batch = (cost(done.stdout + done.stderr) for done in told)
     assert batch == pytest.approx(live / 2, rel=0.02)

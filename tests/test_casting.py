@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import cli, ok
+from conftest import FOLK, cli, ok
 from server import serve
 
 from gpte_data import casting, io
@@ -26,20 +26,6 @@ from gpte_data.stages.synth import SynthConfig, _prepare, synth
 from gpte_data.vectors import VectorSpec
 
 MINILM = "st:all-MiniLM-L6-v2"
-FOLK = [
-    "A tax accountant who prepares returns for family farms",
-    "A nurse who works nights on a children's ward",
-    "A beekeeper who sells honey at country markets",
-    "A geologist who maps landslides in the Alps",
-    "A chess coach at a primary school",
-    "A lorry driver who listens to history podcasts",
-    "An auditor who checks the accounts of charities",
-    "A marine biologist who counts fish on coral reefs",
-    "A central bank economist who studies inflation",
-    "A midwife in a mountain village",
-    "A football referee in a regional league",
-    "A luthier who repairs violins for an orchestra",
-]
 TEXTS = [
     "Bees dance in the hive to tell each other where the flowers are.",
     "Prices rose by four percent last year, more than the bank had expected.",

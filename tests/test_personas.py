@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import cli, files, ok
+from conftest import FOLK, cli, files, ok
 from server import serve
 from test_kill import chats, journalled, kill, lines_of, start
 from test_vllm import PYTHON, vllm_server
@@ -24,14 +24,7 @@ from gpte_data.stages.personas import PersonasConfig, personas
 from gpte_data.whole import run_whole
 
 DATA = Path(os.environ.get("GPTE_SHARED_DATA", Path(__file__).parent.parent / "../shared/data"))
-TRADES = [
-    "A tax accountant who prepares returns for family farms",
-    "A nurse who works nights on a children's ward",
-    "A beekeeper who sells honey at country markets",
-    "A geologist who maps landslides in the Alps",
-    "A chess coach at a primary school",
-    "A lorry driver who listens to history podcasts",
-]
+TRADES = FOLK[:6]
 Made = tuple[list[dict[str, Any]], list[Rejected], Ledger]
 
 

@@ -14,14 +14,6 @@ def chats(server: Server) -> set[str]:
     return {line["key"] for line in server.requests() if line["path"] == "/v1/chat/completions"}
 
 
-@pytest.fixture
-def few(sample: Path, tmp_path: Path) -> Path:
-    """Twenty passages in two shards."""
-    folder = tmp_path / "few"
-    ok("ingest", sample / "00000.parquet", "-o", folder, "--shard-rows", 10, "--limit", 20)
-    return folder
-
-
 def synth(few: Path, out: Path, server: Server, *more: object) -> tuple[object, ...]:
     return ("synth", few, "-o", out, "--llm", "openai:m", "--base-url", server.url, *more)
 
@@ -35,9 +27,9 @@ def test_equal_rows_whatever_the_concurrency(few: Path, tmp_path: Path) -> None:
             "limited": ("--rpm", 6000, "--tpm", 9_000_000),
         }.items():
             ok(*synth(few, tmp_path / name, server, *more))
-        assert len(chats(server)) == 60
+        assert len(chats(server)) == 90
     one = files(tmp_path / "one", "*.parquet")
-    assert one and len(one) == 2
+    assert one and len(one) == 3
     assert all(
         files(tmp_path / name, "*.parquet") == one for name in ("many", "workers", "limited")
     )
@@ -55,12 +47,12 @@ def test_a_seed_changes_what_is_drawn(few: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "new"),
     [
-        (("--per-passage", 3), ("--per-passage", 5), 40),
+        (("--per-passage", 3), ("--per-passage", 5), 60),
         (("--per-passage", 3), ("--per-passage", 2), 0),
         ((), ("--copied-words", 5), 0),
         ((), ("--min-words", 2), 0),
-        ((), ("--temperature", 0.1), 60),
-        ((), ("--language", "de"), 60),
+        ((), ("--temperature", 0.1), 90),
+        ((), ("--language", "de"), 90),
     ],
 )
 def test_a_change_asks_only_for_what_it_changes(
@@ -86,7 +78,7 @@ def test_languages_by_weight_change_only_the_rows_that_change(few: Path, tmp_pat
         ok(*synth(few, out, server, "--query-languages", "de:0.9,fr:0.1", "--force"))
         after = {row["query_id"]: row["language"] for row in read_all(out)}
         changed = sum(row["language"] != after.get(row["query_id"]) for row in before)
-        assert 0 < changed < 40
+        assert 0 < changed < 60
         assert len(chats(server) - asked) >= changed
 
 

@@ -24,14 +24,6 @@ def figure(shown: str, what: str) -> int:
     return int(match[1].replace(",", ""))
 
 
-@pytest.fixture
-def few(sample: Path, tmp_path: Path) -> Path:
-    """Thirty passages in three shards."""
-    folder = tmp_path / "few"
-    ok("ingest", sample / "00000.parquet", "-o", folder, "--shard-rows", 10, "--limit", 30)
-    return folder
-
-
 def asked(few: Path, out: Path, server: Server, *more: object) -> tuple[object, ...]:
     return (
         "synth", few, "-o", out, "--llm", "openai:m", "--base-url", server.url, "--per-passage", 2,
