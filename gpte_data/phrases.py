@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-BEGINNING = 40
+BEGINNING = 64
 """Characters in which a refusal's first words must stand."""
 
 
@@ -111,9 +111,20 @@ _TASK = (
 
 REFUSAL = _phrases(
     [
-        *("i cannot", "i cant", "i can not", "i could", "we can", "unable to", "not able", "i w"),
-        *("not allowed", "decline to", "sorry", "apolog", "i am a", "im a", "im just a"),
-        *("as an ai", "as an artificial", "as a language", "as a large"),
+        *(
+            "i can",
+            "i could",
+            "we can",
+            "we could",
+            "we w",
+            "were ",
+            "unable to",
+            "not able",
+            "i w",
+        ),
+        *("not able", "not allowed", "decline to", "sorry", "apolog", "unfortunately"),
+        *("i am ", "im "),
+        *("as an ", "as a ai", "as a artificial", "as a la"),
         *(hint for row in _APOLOGIES.values() for hint in f"{row[0]}|{row[2]}".split("|")),
     ],
     rf"(?:.{{0,30}}(?:sorry|apolog|unfortunately).{{0,60}}?)?{_CANNOT}{_TASK}",
@@ -137,7 +148,8 @@ _SAYS = (
 OF_PASSAGE = _phrases(
     [
         *("passage", "text", "article", "document", "paragraph", "excerpt", "snippet", "abstract"),
-        *("this study", "this paper", "this report", "author", "abschnitt", "artikel", "dokument"),
+        *("study", "paper", "report", "author", "abschnitt", "artikel", "dokument"),
+        *("tekście", "fragmen", "artyku", "bacaan", "pasaj", "articol"),
         *(
             "extrait",
             "pasaje",

@@ -32,6 +32,7 @@ from typing import Any
 
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.prompts import Prompt, share
+from gpte_data.recipe_checks import check_answer, names, number
 
 INPUTS: Mapping[str, frozenset[str]] = {
     "passage": frozenset({"doc_id", "text"}),
@@ -75,7 +76,7 @@ class Recipe:
     makes: str = ""
     """What a row becomes, in one line."""
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Other recipes and their weights, in a file that has nothing else."""
+    """Other recipes, by name or path, and their weights, in a file that has nothing else."""
 
     @property
     def answer(self) -> Mapping[str, Any]:
@@ -117,12 +118,20 @@ def load_recipe(name: str) -> Recipe:
 
 def mixed(recipe: Recipe) -> dict[str, Recipe]:
     """Return the recipes that a mixture draws from, by name; a plain recipe is its own."""
-    found = {name: load_recipe(name) for name in recipe.mix} or {recipe.name: recipe}
+    parts = [load_recipe(part) for part in recipe.mix] or [recipe]
+    found = {part.name: part for part in parts}
+    if len(found) < len(parts):
+        raise BadInput(f"recipe {recipe.name} mixes two recipes of one name: rename a file")
     if inner := [name for name, part in found.items() if part.mix]:
         raise BadInput(
             f"recipe {recipe.name} mixes {inner[0]}, which is a mixture itself: name its parts"
         )
     return found
+
+
+def mix_weights(recipe: Recipe) -> dict[str, float]:
+    """Return the weights of a mixture by the names of its recipes; of a plain one, nothing."""
+    return {load_recipe(part).name: weight for part, weight in recipe.mix.items()}
 
 
 def recipe_identity(name: str) -> dict[str, str]:
@@ -139,6 +148,7 @@ def parse_recipe(name: str, content: str, where: str) -> Recipe:
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     if "mix" in front:
         weights = _weights(front["mix"], "mix", where)
+        weights = {_beside(part, where): weight for part, weight in weights.items()}
         paper, makes = (str(front.get(key) or "") for key in ("paper", "makes"))
         return Recipe(
             name,
@@ -151,7 +161,7 @@ def parse_recipe(name: str, content: str, where: str) -> Recipe:
             makes=makes,
         )
     input_ = front.get("input", "passage")
-    if input_ not in INPUTS:
+    if not isinstance(input_, str) or input_ not in INPUTS:
         raise BadInput(f"input in recipe {where} is one of {', '.join(INPUTS)}, not {input_!r}")
     types = front.get("types") or {}
     _check_types(types, where)
@@ -166,15 +176,20 @@ def parse_recipe(name: str, content: str, where: str) -> Recipe:
         sha256=sha256,
         types=types,
         draws={str(n): _weights(values, f"draw {n}", where) for n, values in draws.items()},
-        needs=tuple(front.get("needs") or ()),
-        temperature=float(front.get("temperature", 0.7)),
-        max_words=int(front.get("max_words", 100)),
+        needs=names(front, "needs", where),
+        temperature=number(front, "temperature", 0.7, where),
+        max_words=int(number(front, "max_words", 100, where)),
         task=str(front.get("task") or ""),
         instruction=str(front.get("instruction") or ""),
         domain=str(front.get("domain") or ""),
         paper=str(front.get("paper") or ""),
         makes=str(front.get("makes") or ""),
     )
+
+
+def _beside(part: str, where: str) -> str:
+    """Return a recipe that a mixture names: a path is taken from the mixture's own folder."""
+    return str(Path(where).parent / part) if part.endswith(".md") else part
 
 
 def _front(content: str, where: str) -> tuple[dict[str, Any], str]:
@@ -209,26 +224,16 @@ def _steps(name: str, front: Mapping[str, Any], body: str, where: str) -> Iterat
     if not isinstance(steps, dict) or not all(isinstance(step, dict) for step in steps.values()):
         raise BadInput(f"steps in recipe {where} must be like: {{plan: {{answer: …}}, write: …}}")
     for step, told in steps.items():
-        _check_answer(told.get("answer"), where)
+        each = str(told.get("each") or "")
+        check_answer(told.get("answer"), each, where)
         user = sections.get((step, "user"))
         if not user:
             raise BadInput(f"recipe {where} has no section '# {step + ': ' if step else ''}user'")
-        each = str(told.get("each") or "")
-        if each and told["answer"]["properties"].get(each, {}).get("type") != "array":
-            raise BadInput(f"each in recipe {where} must name a list in the answer, not {each!r}")
+        most = number(told, "max_tokens", int(number(front, "max_tokens", 512, where, 1)), where, 1)
         yield Prompt(
             f"{name}, {step}" if step else name, sections.get((step, "system"), ""), user,
-            told["answer"], each, int(told.get("max_tokens", front.get("max_tokens", 512))),
+            told["answer"], each, int(most),
         )  # fmt: skip
-
-
-def _check_answer(answer: Any, where: str) -> None:
-    """Raise BadInput unless this is the schema of an object."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("properties"), dict):
-        raise BadInput(
-            f"answer in recipe {where} must be the JSON schema of an object: "
-            "{type: object, properties: {…}, required: […]}"
-        )
 
 
 def _check_types(types: Any, where: str) -> None:

@@ -28,7 +28,7 @@ FLOORS = [
         "phrases",
         "garbage",
     ],
-    ["stage", "prompts", "gates", "pricing"],
+    ["stage", "prompts", "gates", "pricing", "recipe_checks"],
     ["usage"],
     ["recipes", "parquet"],
     ["io"],

@@ -77,26 +77,28 @@ def test_title_and_context_have_blocks_too() -> None:
 @pytest.mark.parametrize(
     ("schema", "says"),
     [
-        ("{type: string}", "answer.query has no maxLength"),
-        ("{type: array, items: {type: integer, maximum: 3}}", "answer.query has no maxItems"),
-        ("{type: array, maxItems: 3, items: {type: string}}", "answer.query[] has no maxLength"),
-        ("{type: integer}", "answer.query has no maximum"),
-        ("{type: string, maxLength: 9, pattern: a}", "answer.query has pattern, which not every"),
+        ("{type: string}", "answer.note has no maxLength"),
+        ("{type: array, items: {type: integer, maximum: 3}}", "answer.note has no maxItems"),
+        ("{type: array, maxItems: 3, items: {type: string}}", "answer.note[] has no maxLength"),
+        ("{type: integer}", "answer.note has no maximum"),
+        ("{type: string, maxLength: 9, pattern: a}", "answer.note has pattern, which not every"),
         ("{type: string, enum: [a, b]}", ""),
         ("{type: boolean}", ""),
         (
             "{type: object, required: [], properties: {a: {type: boolean}},"
             " additionalProperties: false}",
-            "answer.query does not require a",
+            "answer.note does not require a",
         ),
         (
             "{type: object, required: [a], properties: {a: {type: boolean}}}",
-            "answer.query allows fields that it does not name",
+            "answer.note allows fields that it does not name",
         ),
     ],
 )
 def test_answers_have_bounds(schema: str, says: str) -> None:
-    told = found(GOOD, ANSWER.replace("{type: string, maxLength: 99}", schema))
+    told = found(
+        GOOD, ANSWER.replace("query", "note").replace("{type: string, maxLength: 99}", schema)
+    )
     assert len(told) == bool(says) and all(says in one for one in told)
 
 

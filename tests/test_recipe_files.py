@@ -10,7 +10,14 @@ import pytest
 from gpte_data.errors import BadInput, BadOption, UserError
 from gpte_data.prompt_lint import lint
 from gpte_data.prompts import Prompt, share
-from gpte_data.recipes import load_recipe, parse_recipe, recipe_identity, recipe_path
+from gpte_data.recipes import (
+    load_recipe,
+    mix_weights,
+    mixed,
+    parse_recipe,
+    recipe_identity,
+    recipe_path,
+)
 from gpte_data.stages.synth import SynthConfig, _prepare
 from gpte_data.subjects import values_of
 
@@ -160,12 +167,12 @@ def test_identity_is_the_content_not_the_place(tmp_path: Path) -> None:
 
 
 def test_several_steps(tmp_path: Path) -> None:
-    text = "{type: object, properties: {%s: {type: %s}}}"
+    text = "{type: object, properties: {%s: {type: %s}}, required: [%s]}"
     content = (
         "---\nversion: 1\nsteps:\n  plan: {each: tasks, answer: "
-        + text % ("tasks", "array")
+        + text % ("tasks", "array", "tasks")
         + "}\n  write: {answer: "
-        + text % ("query", "string")
+        + text % ("query", "string", "query")
         + ", max_tokens: 9}\n---\n# plan: user\nList for {{passage}}.\n"
         "# write: system\nBe brief.\n# write: user\nDo {{task}}.\n"
     )
@@ -174,7 +181,14 @@ def test_several_steps(tmp_path: Path) -> None:
     assert (write.system, write.user, write.max_tokens) == ("Be brief.", "Do {{task}}.", 9)
 
 
-STEPS = "---\nversion: 1\nsteps: {plan: {answer: {properties: {}}, each: tasks}}\n---\n"
+LIST = "{properties: {tasks: {type: array, items: {type: string}}}, required: [tasks]}"
+STEPS = f"---\nversion: 1\nsteps: {{plan: {{answer: {LIST}, each: tasks}}}}\n---\n"
+
+
+def answer(fields: str, required: str = "") -> str:
+    """Return a recipe with such an answer."""
+    schema = f"{{type: object, properties: {{{fields}}}, required: [{required}]}}"
+    return f"---\nversion: 1\nanswer: {schema}\n---\n" + BODY
 
 
 @pytest.mark.parametrize(
@@ -201,7 +215,27 @@ STEPS = "---\nversion: 1\nsteps: {plan: {answer: {properties: {}}, each: tasks}}
         ("---\nmix: {}\n---\n", "no weight above 0"),
         ("---\nversion: 1\nsteps: [plan]\n---\n# plan: user\nHello", "steps"),
         (STEPS + "# user\nHello", "no section '# plan: user'"),
-        (STEPS + "# plan: user\nHello", "must name a list in the answer"),
+        (STEPS.replace("[tasks]", "[]") + "# plan: user\nHello", "a list that the answer requires"),
+        (STEPS.replace("type: array", "type: string") + "# plan: user\nHi", "must name a list"),
+        (FRONT[:-4] + "temperature: hot\n---\n" + BODY, "temperature .* not 'hot'"),
+        (FRONT[:-4] + "temperature: -4\n---\n" + BODY, "temperature .* at least 0"),
+        (FRONT[:-4] + "max_words: lots\n---\n" + BODY, "max_words .* whole number"),
+        (FRONT[:-4] + "max_tokens: many\n---\n" + BODY, "max_tokens .* whole number"),
+        (FRONT[:-4] + "max_tokens: 0\n---\n" + BODY, "max_tokens .* at least 1"),
+        (FRONT[:-4] + "needs: context\n---\n" + BODY, "needs .* a list of names"),
+        (FRONT[:-4] + "needs: 5\n---\n" + BODY, "needs .* a list of names"),
+        (FRONT[:-4] + "input: [passage]\n---\n" + BODY, "input"),
+        (answer("query: string", "query"), "must be a schema"),
+        (answer("query: {type: text}", "query"), "type of answer.query is one of"),
+        (answer("query: {type: string, minLength: abc}", "query"), "minLength of answer.query"),
+        (answer("query: {type: string, enum: []}", "query"), "enum of answer.query"),
+        (answer("a: {type: array, items: [a]}", "a"), r"answer.a\[\] must be a schema"),
+        (answer("query: {type: string}", "querry"), "requires 'querry'"),
+        (answer("query: {type: string}"), "query is not among what the answer requires"),
+        (answer("query: {type: integer}", "query"), "query must be a string"),
+        (answer("negatives: {type: array, items: {type: object}}", "negatives"), "list of strings"),
+        (answer("negative: {type: [string, 'null']}", "negative"), "negative must be a string"),
+        (answer("relevance_x: {type: string}", "relevance_x"), "relevance_0 to relevance_9"),
     ],
 )
 def test_a_broken_recipe_is_told_in_one_sentence(content: str, says: str) -> None:
@@ -232,3 +266,15 @@ def test_a_recipe_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "bad.md").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="can't be read"):
         load_recipe(str(tmp_path / "bad.md"))
+
+
+def test_a_mixture_names_files_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.md").write_text(FRONT + BODY)
+    (tmp_path / "mixture.md").write_text("---\nmix: {query: 1, mine.md: 3}\n---\n")
+    mixture = load_recipe(str(tmp_path / "mixture.md"))
+    assert list(mixed(mixture)) == ["query", "mine"]
+    assert mix_weights(mixture) == {"query": 1, "mine": 3}
+    (tmp_path / "query.md").write_text(FRONT + BODY)
+    (tmp_path / "mixture.md").write_text("---\nmix: {query: 1, query.md: 3}\n---\n")
+    with pytest.raises(BadInput, match="two recipes of one name"):
+        mixed(load_recipe(str(tmp_path / "mixture.md")))

@@ -28,7 +28,7 @@ from gpte_data.errors import BadInput
 from gpte_data.gates import EMPTY, Gates
 from gpte_data.personas import id_of
 from gpte_data.prompt_lint import warn
-from gpte_data.recipes import INPUTS, Recipe, load_recipe, mixed, recipe_identity
+from gpte_data.recipes import INPUTS, Recipe, load_recipe, mix_weights, mixed, recipe_identity
 from gpte_data.rehearsal import rehearse
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 from gpte_data.subjects import Drawing, lacks, values_of
@@ -88,7 +88,7 @@ class PersonasConfig(AskingConfig):
 
     def drawing(self, recipes: dict[str, Recipe]) -> Drawing:
         """Return what decides what is asked for."""
-        mix = load_recipe(self.recipe or DEFAULT).mix
+        mix = mix_weights(load_recipe(self.recipe or DEFAULT))
         languages = {self.language: 1.0} if self.language else {}
         types = {name: one.weights() for name, one in recipes.items()}
         return Drawing(self.seed, recipes, mix, types, languages)
@@ -124,8 +124,12 @@ def _prepare(cfg: PersonasConfig, read: Callable[[], Iterable[Row]]) -> None:
 
 def _check_recipe(recipe: Recipe) -> None:
     """Raise BadInput unless a recipe writes personas."""
-    if not {"persona", "personas"} & recipe.writes:
-        raise BadInput(f"recipe {recipe.name} writes no personas: its answer lacks 'persona'")
+    by_list = any(step.each == "personas" for step in recipe.steps)
+    if "persona" not in recipe.writes and not by_list:
+        raise BadInput(
+            f"recipe {recipe.name} writes no personas: its answer lacks 'persona', "
+            "or a list of 'personas' that is taken one by one (each)"
+        )
     if recipe.input not in READ:
         raise BadInput(
             f"recipe {recipe.name} reads a {recipe.input}: personas are drawn from one of "

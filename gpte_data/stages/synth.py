@@ -27,7 +27,7 @@ from gpte_data.languages import parse_weights
 from gpte_data.outcomes import Writing
 from gpte_data.pair_texts import check_texts, positive_text, reads_positives
 from gpte_data.prompt_lint import warn
-from gpte_data.recipes import INPUTS, Recipe, load_recipe, mixed, recipe_identity
+from gpte_data.recipes import INPUTS, Recipe, load_recipe, mix_weights, mixed, recipe_identity
 from gpte_data.rehearsal import rehearse
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 from gpte_data.subjects import Drawing, Met, lacks, values_of
@@ -110,7 +110,7 @@ class SynthConfig(AskingConfig):
         if self.examples is not None:
             fixed["examples"] = shown_examples(self.examples)
         types = {name: dict(extractive or one.weights()) for name, one in recipes.items()}
-        return Drawing(self.seed, recipes, recipe.mix, types, languages, fixed)
+        return Drawing(self.seed, recipes, mix_weights(recipe), types, languages, fixed)
 
     def in_words(self) -> str:
         """Return what the domain is, or nothing."""
