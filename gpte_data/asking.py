@@ -1,5 +1,6 @@
 """Options of every stage that asks a language model, and how the model is opened from them."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -13,6 +14,13 @@ from gpte_data.stage import Context
 from gpte_data.writing import Asking
 
 _SAMPLING = ("temperature", "max_tokens")
+SAID: Mapping[str, frozenset[str]] = {
+    "examples": frozenset({"examples"}),
+    "aspects": frozenset({"say"}),
+    "language": frozenset({"language", "target_language"}),
+    "query_languages": frozenset({"language", "target_language"}),
+}
+"""Option -> the fields of prompts by which a model is told of it."""
 
 
 class AskingConfig(StageConfig):
@@ -36,13 +44,15 @@ class AskingConfig(StageConfig):
         description="Server for openai:MODEL, may be given more than once; else OPENAI_BASE_URL.",
     )
     concurrency: Annotated[int, Runtime()] = Field(
-        512, ge=1, description="Most requests in flight; fewer where the server can't keep up."
+        512,
+        ge=1,
+        description="Most requests in flight, in all; fewer where a server can't keep up.",
     )
     rpm: Annotated[int | None, Runtime()] = Field(
-        None, ge=1, description="Most requests a minute, over all servers."
+        None, ge=1, description="Most requests a minute, over all servers and workers."
     )
     tpm: Annotated[int | None, Runtime()] = Field(
-        None, ge=1, description="Most tokens a minute, over all servers."
+        None, ge=1, description="Most tokens a minute, over all servers and workers."
     )
     timeout: Annotated[float, Runtime()] = Field(120, gt=0, description="Seconds for a request.")
     retries: Annotated[int, Runtime()] = Field(6, ge=0, description="Tries after the first.")
@@ -68,6 +78,10 @@ class AskingConfig(StageConfig):
         """Return how the model is reached; `journal` is where the answers of a shard are kept."""
         if self.batch and not self.llm.startswith("openai:"):
             raise BadOption(f"--batch goes with --llm openai:MODEL, not with {self.llm}")
+        if (self.engine_args or self.tensor_parallel > 1) and not self.llm.startswith("vllm:"):
+            raise BadOption(
+                f"--engine-args and --tensor-parallel go with --llm vllm:MODEL, not with {self.llm}"
+            )
         return Options(
             base_urls=self.base_url, concurrency=self.concurrency, rpm=self.rpm, tpm=self.tpm,
             timeout=self.timeout, retries=self.retries,
@@ -107,6 +121,16 @@ class AskingConfig(StageConfig):
             identity["engine_args"] = self.engine_args
         model = " ".join(f"{name}={value}" for name, value in identity.items())
         return Asking(model, self.seed, self.temperature, self.max_tokens)
+
+    def check_heard(self, recipes: Iterable[Recipe]) -> None:
+        """Raise BadOption for what a user asks for and no prompt of the recipes ever says."""
+        said = {name for recipe in recipes for step in recipe.steps for name in step.fields}
+        for option, fields in SAID.items():
+            if getattr(self, option, None) and not said & fields:
+                raise BadOption(
+                    f"--{option.replace('_', '-')} changes nothing here, no prompt of the recipe "
+                    f"has {' or '.join(f'{{{{{name}}}}}' for name in sorted(fields))}: leave it out"
+                )
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise BadOption if the recipe needs a model and there is none."""

@@ -20,6 +20,9 @@ from pydantic.fields import FieldInfo
 
 from gpte_data.errors import BadOption
 
+SHARED = ("concurrency", "rpm", "tpm")
+"""Fields of limits that hold for all workers together."""
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -52,6 +55,12 @@ class StageConfig(BaseModel):
             for name, info in type(self).model_fields.items()
             if name not in left_out
         }
+
+    def share(self, workers: int) -> Self:
+        """Return the config of one of several workers, which together keep to what a user set."""
+        limits = {name: getattr(self, name, None) for name in SHARED}
+        own = {name: max(1, most // workers) for name, most in limits.items() if most}
+        return self.model_copy(update=own) if workers > 1 and own else self
 
     @classmethod
     def runtime_fields(cls) -> set[str]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any
 
 from gpte_data.backends.vllm_devices import VARIABLE, worker_gpus
@@ -23,6 +24,8 @@ from gpte_data.shard import Job, Tell, run_shard
 
 def run_jobs(jobs: Sequence[Job], engine: str, workers: int, tell: Tell) -> Iterator[Mark]:
     """Yield the marks of all jobs, in order."""
+    share = min(workers, len(jobs))
+    jobs = [replace(job, cfg=job.cfg.share(share)) for job in jobs]
     if engine == "ray":
         from gpte_data.ray import run_on_ray
 

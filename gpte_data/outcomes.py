@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from gpte_data.gates import Gates, fold
+from gpte_data.scripts import is_unspaced
 from gpte_data.stage import Event, Rejected, Row
 from gpte_data.writing import Item, ended
 
@@ -143,9 +144,16 @@ class Writing:
         if folded in seen:
             return "repeats another text"
         seen.add(folded)
-        if passage.kind == "positive" and f" {folded} " in f" {query} ":
+        if passage.kind == "positive" and _stands_in(folded, query):
             return "stands in the query"  # a class must not, in a text of it (2401.00368, app. C)
         return None
+
+
+def _stands_in(words: str, text: str) -> bool:
+    """Tell whether words stand in a text, both folded; some scripts set no spaces between them."""
+    if is_unspaced(words):
+        return words.replace(" ", "") in text.replace(" ", "")
+    return f" {words} " in f" {text} "
 
 
 def _types(item: Item) -> bool:

@@ -5,6 +5,7 @@ late, or be empty for long. So the rows go to a file without a name first, table
 there into row groups that all have every column.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -61,15 +62,25 @@ def _unspilled(spill: IO[bytes], schema: Any) -> Any:
 
     with pa.ipc.open_stream(spill) as reader:
         table = reader.read_all()
-    return pa.concat_tables([schema.empty_table(), table], promote_options="permissive")
+    with _one_type():
+        return pa.concat_tables([schema.empty_table(), table], promote_options="permissive")
 
 
 def _unified(schemas: Sequence[Any]) -> Any:
     """Return the schema that holds what all of them do."""
     import pyarrow as pa
 
-    try:
+    with _one_type():
         return pa.unify_schemas(schemas, promote_options="permissive")
+
+
+@contextlib.contextmanager
+def _one_type() -> Iterator[None]:
+    """Say in a sentence that tables don't go together."""
+    import pyarrow as pa
+
+    try:
+        yield
     except pa.ArrowException as error:
         raise BadInput(f"a column holds several types: {first_line(error)}") from None
 

@@ -56,6 +56,25 @@ def check_answer(answer: Any, each: str, where: str) -> None:
         raise BadInput(f"recipe {where}: {problem}")
 
 
+def check_types(types: Any, where: str) -> None:
+    """Raise BadInput unless these are query types, at least one of them with a weight."""
+    if not isinstance(types, dict) or not all(isinstance(kind, dict) for kind in types.values()):
+        raise BadInput(f"types in recipe {where} must be like: {{question: {{weight: 2, say: …}}}}")
+    if types:
+        weights_of({n: kind.get("weight", 1) for n, kind in types.items()}, "types", where)
+
+
+def weights_of(values: Any, what: str, where: str) -> dict[str, float]:
+    """Return weights by name; raise BadInput unless they are numbers, at least one above 0."""
+    if not isinstance(values, dict):
+        raise BadInput(f"{what} in recipe {where} must be like: {{name: weight, …}}")
+    if not all(isinstance(weight, int | float) and weight >= 0 for weight in values.values()):
+        raise BadInput(f"a weight in recipe {where} is not a number of at least 0: {values}")
+    if not any(values.values()):
+        raise BadInput(f"{what} in recipe {where} has no weight above 0")
+    return {str(name): float(weight) for name, weight in values.items()}
+
+
 def _problems(path: str, schema: Any) -> Iterator[str]:
     """Yield what is no JSON schema, of the whole."""
     if not isinstance(schema, dict):

@@ -32,7 +32,7 @@ from typing import Any
 
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.prompts import Prompt, share
-from gpte_data.recipe_checks import check_answer, names, number
+from gpte_data.recipe_checks import check_answer, check_types, names, number, weights_of
 
 INPUTS: Mapping[str, frozenset[str]] = {
     "passage": frozenset({"doc_id", "text"}),
@@ -147,7 +147,7 @@ def parse_recipe(name: str, content: str, where: str) -> Recipe:
     front, body = _front(content, where)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     if "mix" in front:
-        weights = _weights(front["mix"], "mix", where)
+        weights = weights_of(front["mix"], "mix", where)
         weights = {_beside(part, where): weight for part, weight in weights.items()}
         paper, makes = (str(front.get(key) or "") for key in ("paper", "makes"))
         return Recipe(
@@ -164,7 +164,7 @@ def parse_recipe(name: str, content: str, where: str) -> Recipe:
     if not isinstance(input_, str) or input_ not in INPUTS:
         raise BadInput(f"input in recipe {where} is one of {', '.join(INPUTS)}, not {input_!r}")
     types = front.get("types") or {}
-    _check_types(types, where)
+    check_types(types, where)
     draws = front.get("draw") or {}
     if not isinstance(draws, dict):
         raise BadInput(f"draw in recipe {where} must be like: {{difficulty: {{school: 2}}}}")
@@ -175,7 +175,7 @@ def parse_recipe(name: str, content: str, where: str) -> Recipe:
         steps=tuple(_steps(name, front, body, where)),
         sha256=sha256,
         types=types,
-        draws={str(n): _weights(values, f"draw {n}", where) for n, values in draws.items()},
+        draws={str(n): weights_of(values, f"draw {n}", where) for n, values in draws.items()},
         needs=names(front, "needs", where),
         temperature=number(front, "temperature", 0.7, where),
         max_words=int(number(front, "max_words", 100, where)),
@@ -234,22 +234,3 @@ def _steps(name: str, front: Mapping[str, Any], body: str, where: str) -> Iterat
             f"{name}, {step}" if step else name, sections.get((step, "system"), ""), user,
             told["answer"], each, int(most),
         )  # fmt: skip
-
-
-def _check_types(types: Any, where: str) -> None:
-    """Raise BadInput unless these are query types, at least one of them with a weight."""
-    if not isinstance(types, dict) or not all(isinstance(kind, dict) for kind in types.values()):
-        raise BadInput(f"types in recipe {where} must be like: {{question: {{weight: 2, say: …}}}}")
-    if types:
-        _weights({n: kind.get("weight", 1) for n, kind in types.items()}, "types", where)
-
-
-def _weights(values: Any, what: str, where: str) -> dict[str, float]:
-    """Return weights by name; raise BadInput unless they are numbers, at least one above 0."""
-    if not isinstance(values, dict):
-        raise BadInput(f"{what} in recipe {where} must be like: {{name: weight, …}}")
-    if not all(isinstance(weight, int | float) and weight >= 0 for weight in values.values()):
-        raise BadInput(f"a weight in recipe {where} is not a number of at least 0: {values}")
-    if not any(values.values()):
-        raise BadInput(f"{what} in recipe {where} has no weight above 0")
-    return {str(name): float(weight) for name, weight in values.items()}

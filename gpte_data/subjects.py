@@ -181,6 +181,9 @@ def lacks(row: Row, recipe_input: str, needs: Iterable[str]) -> str:
         return "label is no name"
     if "context" in needs and row.get("context") and row["context"] == row.get("text"):
         return "no context beyond the passage"
+    for name in ("text", "title", "context", "query", "persona"):
+        if not isinstance(row.get(name) or "", str):
+            return f"{name} is no text"
     missing = [name for name in (*INPUTS[recipe_input], *needs) if not row.get(name)]
     return f"no {sorted(missing)[0]}{_REMEDY.get(sorted(missing)[0], '')}" if missing else ""
 

@@ -4,6 +4,7 @@ Neither writes shards. What a preview or a probe pays for goes into the journal 
 folder, so the run itself does not pay for it again.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gpte_data import manifest
+from gpte_data.files import alone
 from gpte_data.forecast import Counting, Timed
 from gpte_data.inputs import check_rows, reader
 from gpte_data.ledger import Ledger
@@ -97,10 +99,11 @@ def preview(
     started = time.monotonic()
     rejected: list[Rejected] = []
     kept, total = [], Ledger()
-    for job, some in _first(stage, cfg, jobs, rows):
-        ctx = Context(journal=_journal(job, output))
-        kept += list(stage.run(some, cfg, ctx, rejected.append))
-        total = Ledger.total([total, ctx.ledger])
+    with _held(output):
+        for job, some in _first(stage, cfg, jobs, rows):
+            ctx = Context(journal=_journal(job, output))
+            kept += list(stage.run(some, cfg, ctx, rejected.append))
+            total = Ledger.total([total, ctx.ledger])
     return Preview(kept, rejected, total, time.monotonic() - started)
 
 
@@ -142,9 +145,15 @@ def _own_types(cfg: Any) -> Mapping[str, float] | None:
 def _probe(stage: Stage, cfg: Any, jobs: list[Job], output: Path | None) -> Timed:
     """Ask for the first rows and return what it took."""
     timed = Timed(None)
-    for job, some in _first(stage, cfg, jobs, PROBED):
-        journal = _journal(job, output)
-        timed.llm = cfg.open(Context(journal=journal))
-        for _ in stage.run(some, cfg, Context(journal=journal, llm=timed)):
-            pass
+    with _held(output):
+        for job, some in _first(stage, cfg, jobs, PROBED):
+            journal = _journal(job, output)
+            timed.llm = cfg.open(Context(journal=journal))
+            for _ in stage.run(some, cfg, Context(journal=journal, llm=timed)):
+                pass
     return timed
+
+
+def _held(output: Path | None) -> contextlib.AbstractContextManager[None]:
+    """Hold an output folder that is there: a run in it would pay for the same questions."""
+    return alone(output) if output is not None and output.is_dir() else contextlib.nullcontext()

@@ -353,7 +353,7 @@ def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
 def test_weights_of_zero_never_come(tmp_path: Path) -> None:
     path = tmp_path / "mine.md"
     path.write_text(
-        "---\nversion: 1\nanswer: {properties: {query: {type: string}}}\n"
+        "---\nversion: 1\nanswer: {properties: {query: {type: string}}, required: [query]}\n"
         "types: {a: {weight: 3}, b: {weight: 1}, never: {weight: 0}}\n---\n# user\n{{say}}\n"
     )
     drawing = SynthConfig.of({"recipe": str(path)}).drawing(None)

@@ -174,7 +174,7 @@ def open_reranker(spec: str, options: Options) -> Reranker:
 def _opened(function: str, kinds: Mapping[str, str], what: str, spec: str, options: Options) -> Any:
     """Open a model, or return it where it is open and its files have not changed."""
     kind, model = parse_spec(spec, kinds, what)
-    if options.corpus:  # nothing to keep: the corpus may change, and it keeps itself
+    if options.corpus or options.batch:  # a corpus may change; a batch belongs to one shard
         return getattr(_module(kinds, kind), function)(model, options)
     identity = _identity(kinds, what, spec)
     return _open(function, kinds[kind], model, options, tuple(identity.items()))

@@ -206,6 +206,10 @@ def _root(error: Exception) -> str:
     """Return what is at the bottom of an error, in the words of the library that met it."""
     if isinstance(error, StatusError):
         return f"status {error.status}"
+    import aiohttp
+
     *_, root = _causes(error)
-    words = str(root).splitlines()
+    # Such an error's own words hold the whole URL, and a key that stands in it.
+    told = root.message if isinstance(root, aiohttp.ClientResponseError) else str(root)
+    words = told.splitlines()
     return words[0][:200] if words and words[0] else type(root).__name__

@@ -8,7 +8,7 @@ import numpy as np
 from gpte_data.backends import Embedded, Options
 from gpte_data.backends.models import model_identity
 from gpte_data.backends.unit import unit
-from gpte_data.backends.vllm_engine import CUT_TO_FIT, check, pooling_engine
+from gpte_data.backends.vllm_engine import check, pooling_engine
 from gpte_data.errors import BadOption
 
 __all__ = ["VLLMEmbedder", "check", "identity", "open_embedder"]
@@ -37,14 +37,14 @@ class VLLMEmbedder:
         """Return unit vectors in the order of the texts; raise BadOption if the model has none."""
         if not texts:
             return Embedded(np.zeros((0, 0), dtype=np.float32), 0)
-        llm = pooling_engine(self.model, "embed", "embedding model", self.options)
+        engine = pooling_engine(self.model, "embed", "embedding model", self.options)
         blocks, truncated = [], 0
         for start in range(0, len(texts), WINDOW):
             # A tokenizer without special tokens makes nothing of an empty text: vLLM wants one.
             window = [prompt + text or " " for text in texts[start : start + WINDOW]]
-            outputs = llm.embed(window, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT)
+            outputs = engine.pooled("embed", window)
             blocks.append(np.array([o.outputs.embedding for o in outputs], dtype=np.float32))
-            truncated += _truncated(llm, window, outputs)
+            truncated += _truncated(engine.llm, window, outputs)
         refusal = BadOption(f"vllm:{self.model} gave a vector that is zero or not finite")
         return Embedded(unit(np.concatenate(blocks), refusal), truncated)
 

@@ -24,8 +24,6 @@ from gpte_data.backends.vllm_running import Engine, in_a_line
 from gpte_data.errors import BadOption, MissingExtra
 
 SETTINGS = {
-    # A fork would hold the pipe by whose end vllm_orphans.py is told of ours, and copy our threads.
-    "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
     "VLLM_NO_USAGE_STATS": "1",
@@ -37,8 +35,6 @@ ON_CPU = {
     # "CPU Generator does not use offset".
     "enable_chunked_prefill": False,
 }
-CUT_TO_FIT = {"truncate_prompt_tokens": -1}
-"""Tokenization argument: a text longer than the model takes loses its end."""
 _engines: dict[tuple[str, ...], Engine] = {}
 """The engine that is open, by what it runs, its arguments and the model's identity; at most one."""
 
@@ -88,8 +84,8 @@ def engine(model: str, runner: str, options: Options) -> Engine:
     return _engines[key]
 
 
-def pooling_engine(model: str, task: str, wanted: str, options: Options) -> Any:
-    """Return vLLM's LLM of a model that embeds or classifies.
+def pooling_engine(model: str, task: str, wanted: str, options: Options) -> Engine:
+    """Return the engine of a model that embeds or classifies.
 
     Args:
         model: As for `engine`.
@@ -100,12 +96,11 @@ def pooling_engine(model: str, task: str, wanted: str, options: Options) -> Any:
     Raises:
         MissingExtra, BadOption: As `engine`, and BadOption if the model does something else.
     """
-    llm = engine(model, "pooling", options).llm
-    if task not in llm.supported_tasks:
-        raise BadOption(
-            f"vllm:{model} is no {wanted}: vLLM runs it for {', '.join(llm.supported_tasks)}"
-        )
-    return llm
+    opened = engine(model, "pooling", options)
+    tasks = opened.llm.supported_tasks
+    if task not in tasks:
+        raise BadOption(f"vllm:{model} is no {wanted}: vLLM runs it for {', '.join(tasks)}")
+    return opened
 
 
 def close() -> None:
@@ -129,6 +124,8 @@ def _imported() -> ModuleType:
     """Import vLLM with our settings; raise MissingExtra if there is none."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    # A fork would hold the pipe by whose end vllm_orphans.py is told of ours, and copy our threads.
+    os.environ["VLLM_WORKER_MULTIPROCESSING_METHOD"] = "spawn"
     try:
         with _quiet():
             import vllm

@@ -7,7 +7,8 @@ import numpy as np
 
 from gpte_data.backends import Options
 from gpte_data.backends.models import model_identity
-from gpte_data.backends.vllm_engine import CUT_TO_FIT, check, pooling_engine
+from gpte_data.backends.vllm_engine import check, pooling_engine
+from gpte_data.backends.vllm_running import Engine
 from gpte_data.errors import BadOption
 
 __all__ = ["VLLMReranker", "check", "identity", "open_reranker"]
@@ -41,23 +42,23 @@ class VLLMReranker:
         Raises:
             BadOption: The model is no cross-encoder, or gives more than one score a pair.
         """
-        llm = self._engine()
+        engine = self._engine()
         scores = np.zeros(len(pairs), dtype=np.float32)
         for start in range(0, len(pairs), WINDOW):
             window = pairs[start : start + WINDOW]
             queries = [query or " " for query, _ in window]
             documents = [document or " " for _, document in window]  # vLLM takes no empty text
-            outputs = llm.score(queries, documents, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT)
+            outputs = engine.pooled("score", queries, documents)
             scores[start : start + len(window)] = [output.outputs.score for output in outputs]
             tell(len(window))
         return scores
 
-    def _engine(self) -> Any:
-        llm = pooling_engine(self.model, "classify", "cross-encoder", self.options)
-        labels = getattr(llm.model_config.hf_config, "num_labels", 0)
+    def _engine(self) -> Engine:
+        engine = pooling_engine(self.model, "classify", "cross-encoder", self.options)
+        labels = getattr(engine.llm.model_config.hf_config, "num_labels", 0)
         if labels != 1:
             raise BadOption(
                 f"vllm:{self.model} gives {labels} scores a pair: "
                 "a reranker must give one (num_labels = 1)"
             )
-        return llm
+        return engine

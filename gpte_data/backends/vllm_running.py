@@ -19,6 +19,8 @@ Tell = Callable[[Any], None]
 """Takes vLLM's RequestOutput of a request, when it is finished."""
 ITS_THREADS = ("EngineCoreOutputQueueThread", "MPClientEngineMonitor")
 """Names of vLLM's threads in our process."""
+CUT_TO_FIT = {"truncate_prompt_tokens": -1}
+"""Tokenization argument: a text longer than the model takes loses its end."""
 SCHEMAS = 256
 """Schemas kept; a recipe has one or a few."""
 
@@ -62,6 +64,7 @@ class Engine:
         Raises:
             Refused: vLLM does not take it: too long, a schema that it can't follow.
             ValueError: The model takes no conversations, or not such ones.
+            UserError: The engine broke.
         """
         from vllm.exceptions import VLLMValidationError
 
@@ -70,6 +73,10 @@ class Engine:
             (name,) = self.llm.enqueue_chat([list(messages)], [params], use_tqdm=False)
         except VLLMValidationError as error:
             raise Refused(in_a_line(error)) from error
+        except ValueError:
+            raise
+        except Exception as error:
+            raise self.broken(error) from error
         number: str = name.split("-", 1)[0]  # vLLM answers without what follows the -
         self.waiting[number] = tell
         return number
@@ -83,13 +90,29 @@ class Engine:
         try:
             outputs = self.llm.llm_engine.step()
         except Exception as error:  # vLLM raises whatever its parts raise
-            raise UserError(
-                f"{self.spec} broke down: {in_a_line(error)}; what was answered is kept, "
-                "mend the cause and run the same command again"
-            ) from error
+            raise self.broken(error) from error
         for output in outputs:
             if output.finished and (tell := self.waiting.pop(output.request_id, None)):
                 tell(output)
+
+    def pooled(self, how: str, *texts: Sequence[str]) -> Any:
+        """Return what vLLM's `embed` or `score` makes of texts; long ones are cut to fit.
+
+        Raises:
+            UserError: The engine broke.
+        """
+        try:
+            run = getattr(self.llm, how)
+            return run(*texts, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT)
+        except Exception as error:  # vLLM raises whatever its parts raise
+            raise self.broken(error) from error
+
+    def broken(self, error: Exception) -> UserError:
+        """Return in words that the engine is lost: for want of memory, with its GPU, killed."""
+        return UserError(
+            f"{self.spec} broke down: {in_a_line(error)}; what was answered is kept, "
+            "mend the cause and run the same command again"
+        )
 
     def take_back(self, numbers: Iterable[str]) -> None:
         """Stop requests that nobody waits for any more; the others run on."""

@@ -7,7 +7,7 @@ in their tail alone, so a server that caches prefixes reads the row once. Passag
 writes stand in `written`; the command `passages` makes a corpus of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,7 +135,8 @@ class SynthConfig(AskingConfig):
     def gates(self, recipe: Recipe) -> Gates:
         """Return the rules for a recipe's queries."""
         if self.llm == "extractive":  # what is cut out of a text is a copy of it
-            return Gates(copied_words=0, min_words=1, max_words=0, check_language=False)
+            most = self.max_words or 0
+            return Gates(copied_words=0, min_words=self.min_words, max_words=most)
         most = recipe.max_words if self.max_words is None else self.max_words
         return Gates(
             self.copied_words, self.min_words, most, self.check_language, speaks_of_passage=True
@@ -145,32 +146,51 @@ class SynthConfig(AskingConfig):
 def _prepare(cfg: SynthConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Find out before the first row whether recipe and model are there, and go together."""
     recipes = mixed(load_recipe(cfg.recipe))
-    inputs = {recipe.input for recipe in recipes.values()}
-    if len(inputs) > 1:
-        raise BadInput(f"recipe {cfg.recipe} mixes recipes of unlike inputs: {', '.join(inputs)}")
+    _check_mixture(cfg.recipe, recipes.values())
+    if cfg.language and cfg.query_languages:
+        raise BadOption("--language is one and --query-languages are several: give one of the two")
+    cfg.check_heard(recipes.values())
     for recipe in recipes.values():
-        if not any(name in WRITES or name.startswith("relevance_") for name in recipe.writes):
-            raise BadInput(
-                f"recipe {recipe.name} can't be used here: its answer has no field 'query', nor "
-                "positive, negative or negatives"
-            )
         cfg.check_recipe(recipe)
-        adds = "query" in INPUTS[recipe.input] and not _new(recipe)
-        if cfg.per_passage not in (None, 1) and adds:
-            raise BadOption(
-                f"recipe {recipe.name} adds to each {recipe.input}: leave --per-passage out, "
-                f"found {cfg.per_passage}"
-            )
+        _check_options(cfg, recipe)
     for recipe in recipes.values():
-        for field, flag in (("examples", "--examples FILE"), ("personas", "--personas FOLDER")):
-            if not getattr(cfg, field) and any(field in step.fields for step in recipe.steps):
-                raise BadOption(f"recipe {recipe.name} asks for {field}: give {flag}")
         rehearse(recipe, cfg.drawing(None))
         cfg.gates(recipe).check()
         check_texts(recipe, cfg.corpus)
     warn(cfg.recipe)
     cfg.check_model()
     return prepare_casting(cfg, recipes.values(), cfg.in_words())
+
+
+def _check_mixture(name: str, recipes: Collection[Recipe]) -> None:
+    """Raise BadInput unless recipes read the same rows, and make pairs of them in the same way."""
+    inputs = {recipe.input for recipe in recipes}
+    if len(inputs) > 1:
+        raise BadInput(f"recipe {name} mixes recipes of unlike inputs: {', '.join(inputs)}")
+    if "query" in INPUTS[inputs.pop()] and len(set(map(_new, recipes))) > 1:
+        raise BadInput(
+            f"recipe {name} mixes recipes that write queries with others that add to the pair "
+            "itself: run one after the other"
+        )
+    for recipe in recipes:
+        if not any(name in WRITES or name.startswith("relevance_") for name in recipe.writes):
+            raise BadInput(
+                f"recipe {recipe.name} can't be used here: its answer has no field 'query', nor "
+                "positive, negative or negatives"
+            )
+
+
+def _check_options(cfg: SynthConfig, recipe: Recipe) -> None:
+    """Raise BadOption for what a recipe needs and was not given, or has no use for."""
+    adds = "query" in INPUTS[recipe.input] and not _new(recipe)
+    if cfg.per_passage not in (None, 1) and adds:
+        raise BadOption(
+            f"recipe {recipe.name} adds to each {recipe.input}: leave --per-passage out, "
+            f"found {cfg.per_passage}"
+        )
+    for field, flag in (("examples", "--examples FILE"), ("personas", "--personas FOLDER")):
+        if not getattr(cfg, field) and any(field in step.fields for step in recipe.steps):
+            raise BadOption(f"recipe {recipe.name} asks for {field}: give {flag}")
 
 
 def _new(recipe: Recipe) -> bool:
