@@ -116,6 +116,7 @@ def _prepare(cfg: PersonasConfig, read: Callable[[], Iterable[Row]]) -> None:
         cfg.check_recipe(recipe)
         rehearse(recipe, cfg.drawing(recipes))
     if recipes:
+        cfg.check_heard(recipes.values())
         warn(cfg.recipe or DEFAULT)
         cfg.check_model()
     if cfg.max_similarity < 1:
