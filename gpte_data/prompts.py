@@ -54,6 +54,9 @@ class Prompt:
         return [{"role": role, "content": self._fill(text, values)} for role, text in turns if text]
 
     def _fill(self, text: str, values: Mapping[str, str]) -> str:
+        if "{{" not in text:
+            return text
+
         def value(match: re.Match[str]) -> str:
             try:
                 return self.defused(values[match[1]])
@@ -70,7 +73,7 @@ class Prompt:
 
     def defused(self, text: str) -> str:
         """Return a text in which nothing ends a block of this prompt or a turn of the chat."""
-        if not any(mark in text for mark in "<[|"):
+        if not ("<" in text or "[" in text or "|" in text):
             return text
         return _CONTROL.sub(lambda found: f"{found[0]} ", self.tags.sub("< ", text))
 
