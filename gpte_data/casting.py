@@ -19,6 +19,7 @@ from gpte_data.backends import (
     embedder_identity,
     open_embedder,
 )  # fmt: skip
+from gpte_data.backends.embedded import embed
 from gpte_data.errors import BadOption
 from gpte_data.manifest import dataset_content
 from gpte_data.personas import COLUMN, Personas, open_personas
@@ -114,8 +115,8 @@ class Casting:
 
     embedder: Embedder | None = None
     personas: Personas | None = None
-    arrays: Sequence[Any] = ()
-    """The personas' vectors, an array for each shard."""
+    vectors: Any = None
+    """The personas' vectors, as `Vectors`."""
     count: int = 0
     """Personas for each row; all of them where there are fewer."""
     domain: Any = None
@@ -131,17 +132,17 @@ class Casting:
         if cfg.personas is None and not judged:
             return cls()
         embedder = open_embedder(cfg.teacher, teacher_options(cfg))
-        near = embedder.embed([domain], "").vectors[0] if judged else None
+        near = embed(embedder, [domain]).vectors[0] if judged else None
         if cfg.personas is None:
             return cls(embedder, domain=near, floor=cfg.domain_floor)
         from gpte_data.embedding import load_vectors, stored_vectors
 
         _ensure(cfg)
         personas = open_personas(cfg.personas)
-        arrays = load_vectors(personas, _spec(cfg, COLUMN))
+        vectors = load_vectors(personas, _spec(cfg, COLUMN))
         stored = stored_vectors(cfg.corpus, _spec(cfg)) if recipe.input == "passage" else None
         count = min(cfg.persona_candidates, len(personas))
-        return cls(embedder, personas, arrays, count, near, cfg.domain_floor, stored)
+        return cls(embedder, personas, vectors, count, near, cfg.domain_floor, stored)
 
     def cast(self, rows: Iterable[Row]) -> Iterator[Cast]:
         """Yield each row with its candidates, in order; rows are looked up in blocks."""
@@ -168,15 +169,18 @@ class Casting:
         return self.domain is None or float(_cosines(vector[None], self.domain)[0]) >= self.floor
 
     def _vectors(self, rows: Sequence[Row]) -> Any:
-        """Return a vector for each row: the one that lies beside the corpus, or a new one."""
+        """Return a vector for each row: the one that lies beside the corpus, or a new one.
+
+        Both are rounded as those on the disk are, so that it does not matter which it is.
+        """
         import numpy as np
 
         assert self.embedder is not None
         known = [self.stored.find(row) if self.stored is not None else None for row in rows]
         texts = [text_of(row) for row, one in zip(rows, known, strict=True) if one is None]
-        made = iter(self.embedder.embed(texts, "").vectors if texts else ())
+        made = iter(embed(self.embedder, texts).vectors.astype(np.float16) if texts else ())
         vectors = [next(made) if one is None else one for one in known]
-        return np.stack(vectors) if vectors else np.zeros((0, 0), dtype=np.float32)
+        return np.array(vectors, dtype=np.float32) if vectors else np.zeros((0, 0), np.float32)
 
     def _candidates(self, vectors: Any) -> Iterator[list[Row]]:
         """Yield the nearest personas of each vector; equally near ones by persona_id."""
@@ -185,7 +189,7 @@ class Casting:
         if self.personas is None or not len(vectors):
             yield from ([] for _ in vectors)
             return
-        index, total = FlatIndex(self.arrays), len(self.personas)
+        index, total = FlatIndex(self.vectors), len(self.personas)
         k = min(self.count + SLACK, total)
         for vector, scores, hits in zip(vectors, *index.search(vectors, k), strict=True):
             while len(hits) < total and scores[self.count - 1] - scores[-1] < CLEAR:
@@ -194,10 +198,8 @@ class Casting:
 
     def _best(self, vector: Any, hits: Any) -> list[Row]:
         """Return the best of the hits, by scores that do not hang on the search."""
-        from gpte_data.embedding import Stack
-
         assert self.personas is not None
-        scores = _cosines(Stack(self.arrays).take(hits), vector)
+        scores = _cosines(self.vectors.take(hits), vector)
         found = [self.personas.at(int(hit)) for hit in hits]
         order = sorted(range(len(hits)), key=lambda n: (-scores[n], found[n]["persona_id"]))
         return [found[n] for n in order[: self.count]]

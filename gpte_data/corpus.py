@@ -3,15 +3,19 @@
 Ids are held in memory; texts are read by shard when asked for, and the last few shards are kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gpte_data import io, manifest
 from gpte_data.errors import BadInput
 from gpte_data.files import Signature, signature
 from gpte_data.records import full_text
 from gpte_data.stage import Row
+
+if TYPE_CHECKING:
+    from gpte_data.doc_ids import DocIds, Positions
 
 SHARDS_IN_MEMORY = 16
 
@@ -29,37 +33,37 @@ class Corpus:
         self._texts = lru_cache(maxsize=SHARDS_IN_MEMORY)(_texts)
 
     @cached_property
-    def doc_ids(self) -> list[str]:
+    def doc_ids(self) -> "DocIds":
         """The ids, in order: position i of the corpus is row i of its vectors."""
-        ids: list[str] = []
-        for path in self.shards:
-            ids.extend(_column(path))
-        if not ids:
+        from gpte_data.doc_ids import DocIds
+
+        ids = DocIds(_ids(path) for path in self.shards)
+        if not len(ids):
             raise BadInput(f"{self} is empty: expected at least one passage")
         return ids
 
     @cached_property
-    def position(self) -> Mapping[str, int]:
+    def position(self) -> "Positions":
         """Where each document stands."""
-        found = {doc_id: i for i, doc_id in enumerate(self.doc_ids)}
-        if len(found) != len(self.doc_ids):
-            twice = next(d for i, d in enumerate(self.doc_ids) if found[d] != i)
+        from gpte_data.doc_ids import Positions
+
+        found = Positions(self.doc_ids)
+        if (twice := found.twice()) is not None:
             raise BadInput(f"{self} holds doc_id {twice!r} twice: ids must be unique over a corpus")
         return found
 
     @cached_property
-    def _documents(self) -> Mapping[str, str]:
-        """Of chunks, the document that each was cut from."""
-        return {
-            row["doc_id"]: row["source"]
-            for path in self.shards
-            for row in io.read(path, ("doc_id", "source"))
-            if "source" in row
-        }
+    def documents(self) -> Any:
+        """Of each passage a number for the document that it was cut from, (n,), or None.
 
-    def document(self, doc_id: str) -> str:
-        """Return the document that a chunk was cut from; of what is no chunk, its own id."""
-        return self._documents.get(doc_id, doc_id)
+        Passages of one document have the same number, which is below 0 for what is no chunk; None
+        where the whole corpus has no chunks.
+        """
+        import numpy as np
+
+        numbers: dict[str, int] = {}
+        parts = [_sources(path, numbers) for path in self.shards]
+        return np.concatenate(parts) if numbers else None
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -90,14 +94,31 @@ class Corpus:
         return ", ".join(map(str, self.folders))
 
 
-def _column(path: Path) -> Iterator[str]:
-    """Yield the ids of a shard."""
-    for number, row in enumerate(io.read(path, ("doc_id",)), 1):
-        if "doc_id" not in row:
-            raise BadInput(
-                f"{path} is no corpus: row {number} has no doc_id; make one with gpte-data ingest"
-            )
-        yield row["doc_id"]
+def _ids(path: Path) -> Any:
+    """Return the ids of a shard as an Arrow array."""
+    import pyarrow as pa
+
+    column = io.read_column(path, "doc_id", pa.string())
+    if column.null_count:
+        number = column.is_null().to_pylist().index(True) + 1
+        raise BadInput(
+            f"{path} is no corpus: row {number} has no doc_id; make one with gpte-data ingest"
+        )
+    return column
+
+
+def _sources(path: Path, numbers: dict[str, int]) -> Any:
+    """Return for each row of a shard the number of its document; new documents get the next one."""
+    import numpy as np
+    import pyarrow as pa
+
+    column = io.read_column(path, "source", pa.string())
+    if column.null_count == len(column):
+        return np.full(len(column), -1, dtype=np.int32)
+    coded = column.dictionary_encode()
+    words = coded.dictionary.to_pylist()
+    codes = np.array([numbers.setdefault(word, len(numbers)) for word in words], dtype=np.int32)
+    return np.append(codes, np.int32(-1))[coded.indices.fill_null(len(words)).to_numpy()]
 
 
 def _texts(path: Path) -> list[str]:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gpte_data.backends import Embedder
+from gpte_data.backends.embedded import embed
 from gpte_data.stage import Event, Rejected, Row
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Distinct:
     def _block(self, rows: list[Row], kept: "Kept") -> Iterator[Event]:
         """Decide on some rows, in order."""
         if self.embedder is not None and rows:
-            made = self.embedder.embed([row["persona"] for row in rows], "")
+            made = embed(self.embedder, [row["persona"] for row in rows])
             if made.truncated:
                 self.notes["personas longer than the teacher takes, truncated"] += made.truncated
             kept.begin(made.vectors)

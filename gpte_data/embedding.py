@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import Any
 
 from gpte_data import io, manifest
 from gpte_data.backends import Embedder
+from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
 from gpte_data.corpus import open_corpus
-from gpte_data.files import atomic, sweep
+from gpte_data.files import sweep
 from gpte_data.ledger import Ledger
+from gpte_data.partial_vectors import PartialVectors
 from gpte_data.progress import Progress
 from gpte_data.records import full_text
 from gpte_data.stage import Row
@@ -24,13 +24,11 @@ from gpte_data.vectors import (
 )  # fmt: skip
 
 Tell = Callable[[int, int], None]
-BLOCK = 512
-"""Texts embedded between two reports of progress."""
 
 
-def load_vectors(dataset: Sharded, spec: VectorSpec) -> list[Any]:
-    """Return the vectors of each shard, memory-mapped; `embed_corpus` has made them."""
-    return [np.load(vectors_path(path, spec), mmap_mode="r") for path in dataset.shards]
+def load_vectors(dataset: Sharded, spec: VectorSpec) -> Vectors:
+    """Return the vectors of all shards, on disk; `embed_corpus` has made them."""
+    return Vectors([VectorFile(vectors_path(path, spec)) for path in dataset.shards])
 
 
 def embed_corpus(
@@ -44,14 +42,19 @@ def embed_corpus(
 def _embed_shard(shard: Path, spec: VectorSpec, embedder: Embedder, tell: Tell) -> Ledger:
     started = time.monotonic()
     path = vectors_path(shard, spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    ledger = Ledger()
     texts = _texts(shard, spec.column)
-    vectors = _embedded(embedder, texts, spec.prompt, ledger, tell)
-    with atomic(path) as target:
-        _write_array(target, vectors)
-    ledger.rows_in = ledger.rows_out = len(texts)
     identity = shard_identity(shard, spec)
+    partial = PartialVectors(path, manifest.fingerprint(identity), len(texts))
+    tell(len(texts) - len(partial.missing), 0)
+    for batch in embedder.stream([texts[row] for row in partial.missing], spec.prompt):
+        partial.add(batch)
+        tell(len(batch.positions), 0)
+    partial.finish()
+    ledger = Ledger(rows_in=len(texts), rows_out=len(texts))
+    if partial.truncated:
+        ledger.notes["documents longer than the teacher takes, truncated"] += partial.truncated
     mark = manifest.Mark(identity, ledger, manifest.describe(path), time.monotonic() - started)
     manifest.write_mark(path.parent, path.stem, mark)
     return ledger
@@ -62,27 +65,6 @@ def _texts(shard: Path, column: str) -> list[str]:
     if column:
         return [row[column] for row in io.read(shard, (column,))]
     return [full_text(row) for row in io.read(shard, ("title", "text"))]
-
-
-def _write_array(target: IO[bytes], array: Any) -> None:
-    """Write a .npy file; unlike np.save, with errors of the disk that say what they are."""
-    header = np.lib.format.header_data_from_array_1_0(array)
-    np.lib.format.write_array_header_1_0(target, header)
-    target.write(np.ascontiguousarray(array).tobytes())
-
-
-def _embedded(
-    embedder: Embedder, texts: Sequence[str], prompt: str, ledger: Ledger, tell: Tell
-) -> Any:
-    """Embed texts in steps small enough to report on."""
-    done = []
-    for start in range(0, len(texts), BLOCK):
-        part = embedder.embed(texts[start : start + BLOCK], prompt)
-        if part.truncated:
-            ledger.notes["documents longer than the teacher takes, truncated"] += part.truncated
-        done.append(part.vectors)
-        tell(len(part.vectors), 0)
-    return np.concatenate(done) if done else np.zeros((0, 0), dtype=np.float32)
 
 
 def ensure_vectors(dataset: Sharded, spec: VectorSpec, open_: Callable[[], Embedder]) -> Ledger:
@@ -99,7 +81,8 @@ def stored_vectors(folders: tuple[Path, ...], spec: VectorSpec) -> "Stored | Non
     corpus = open_corpus(folders) if folders else None
     if corpus is None or missing_shards(corpus, spec):
         return None
-    return Stored(corpus.shards, load_vectors(corpus, spec))
+    files = [VectorFile(vectors_path(path, spec)) for path in corpus.shards]
+    return Stored(corpus.shards, files)
 
 
 class Stored:
@@ -109,16 +92,16 @@ class Stored:
     hash of its text: a passage that says something else is not found.
     """
 
-    def __init__(self, shards: Sequence[Path], arrays: Sequence[Any]) -> None:
+    def __init__(self, shards: Sequence[Path], files: Sequence[VectorFile]) -> None:
         self.shards = shards
-        self.arrays = arrays
+        self.files = files
         firsts = (next(io.read(path, ("doc_id",)), {}).get("doc_id") for path in shards)
         self._shard_of = {doc_id: number for number, doc_id in enumerate(firsts)}
         self._here: dict[str, tuple[int, int]] = {}
         self._array: Any = None
 
     def find(self, row: Row) -> Any:
-        """Return the vector of a passage, (dimension,), or None."""
+        """Return the vector of a passage, (dimension,) in float16, or None."""
         doc_id = row["doc_id"]
         if doc_id not in self._here and doc_id in self._shard_of:
             self._open(self._shard_of[doc_id])
@@ -128,22 +111,5 @@ class Stored:
     def _open(self, shard: int) -> None:
         rows = io.read(self.shards[shard], ("doc_id", "title", "text"))
         self._here = {row["doc_id"]: (n, hash(full_text(row))) for n, row in enumerate(rows)}
-        self._array = self.arrays[shard]
-
-
-class Stack:
-    """The vectors of all shards as one array that is never put together in memory."""
-
-    def __init__(self, arrays: Sequence[Any]) -> None:
-        self.arrays = arrays
-        self.starts = np.cumsum([0, *map(len, arrays)])
-
-    def take(self, positions: Any) -> Any:
-        """Return the vectors at the positions, (n, dimension)."""
-        shards = np.searchsorted(self.starts, positions, side="right") - 1
-        dimension = next((array.shape[1] for array in self.arrays if len(array)), 0)
-        taken = np.empty((len(positions), dimension), dtype=np.float32)
-        for shard in np.unique(shards):
-            mine = shards == shard
-            taken[mine] = self.arrays[shard][positions[mine] - self.starts[shard]]
-        return taken
+        file = self.files[shard]
+        self._array = file.block(0, len(file))

@@ -2,10 +2,11 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from gpte_data import io
 from gpte_data.config import StageConfig
@@ -64,6 +65,15 @@ def reader(stage: Stage, cfg: StageConfig, jobs: list[Job]) -> Callable[[], Iter
                 yield from islice(io.read(job.source), job.limit)
 
     return read
+
+
+def survey(
+    stage: Stage, cfg: StageConfig, read: Callable[[], Iterable[Row]]
+) -> Mapping[str, Any]:
+    """Return what the stage finds in the whole input, where it looks at all of it."""
+    if stage.hooks.survey is None or not stage.hooks.surveys(cfg):
+        return {}
+    return stage.hooks.survey(cfg, read)
 
 
 def total_rows(stage: Stage, jobs: list[Job]) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from gpte_data.candidates import as_rows
 from gpte_data.errors import BadInput, first_line
 from gpte_data.files import atomic
 from gpte_data.parquet import write_parquet
@@ -75,6 +76,25 @@ def read(path: Path, columns: Iterable[str] | None = None) -> Iterator[Row]:
         return
     with open_lines(path) as lines:
         yield from parse_lines(lines, str(path))
+
+
+def read_column(path: Path, name: str, type_: Any) -> Any:
+    """Return one column of a shard as one Arrow array; null where a row lacks it.
+
+    Raises:
+        BadInput: The shard can't be read, or the column holds something else.
+    """
+    import pyarrow as pa
+
+    try:
+        if path.suffix != ".parquet":
+            return pa.array([row.get(name) for row in read(path)], type_)
+        file = parquet_file(path)
+        if name not in file.schema_arrow.names:
+            return pa.nulls(file.metadata.num_rows, type_)
+        return file.read(columns=[name]).column(0).combine_chunks().cast(type_)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path}, column {name}, can't be read: {first_line(error)}") from None
 
 
 def read_all(source: Path, columns: Iterable[str] | None = None) -> Iterator[Row]:
@@ -182,8 +202,9 @@ def to_line(row: Mapping[str, Any], lossy: bool = False) -> bytes:
     A rejected row is kept in any case: with `lossy`, such a value is written as its text.
     """
     options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    plain = {name: as_rows(value) for name, value in row.items()}
     try:
-        return orjson.dumps(row, default=str if lossy else None, option=options)
+        return orjson.dumps(plain, default=str if lossy else None, option=options)
     except orjson.JSONEncodeError as error:
         raise BadInput(f"a row can't be written as JSON: {error}") from None
 

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+from gpte_data.candidates import Candidates, as_arrow, as_rows
 from gpte_data.errors import BadInput, first_line
 from gpte_data.records import FIELDS, arrow_types
 from gpte_data.stage import Row
@@ -96,13 +97,22 @@ def _table(rows: list[Row], columns: Mapping[str, str] | None) -> Any:
         values = [row.get(name) for row in rows]
         type_ = arrow_types()[words[name]] if name in words else None
         try:
-            arrays.append(pa.array(values, type=type_))
+            arrays.append(_array(values, type_))
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             expected = words.get(name, "one type")
             raise BadInput(
                 f"column {name!r} must hold {expected} throughout: {first_line(error)}"
             ) from None
     return pa.Table.from_arrays(arrays, names=names)
+
+
+def _array(values: list[Any], type_: Any) -> Any:
+    """Return a column's values as an Arrow array; candidates that are columns stay such."""
+    import pyarrow as pa
+
+    if type_ is not None and values and all(isinstance(v, Candidates) and v for v in values):
+        return as_arrow(values, type_)
+    return pa.array([as_rows(value) for value in values], type=type_)
 
 
 def _in_order(schema: Any) -> Any:

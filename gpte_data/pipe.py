@@ -14,7 +14,7 @@ from gpte_data import io
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput
 from gpte_data.files import atomic, disk_errors
-from gpte_data.inputs import as_file, check_rows, with_input
+from gpte_data.inputs import as_file, check_rows, survey, with_input
 from gpte_data.ledger import Ledger
 from gpte_data.manifest import check_finished
 from gpte_data.plan import RunOptions
@@ -34,11 +34,16 @@ def pipe(stage: Stage, cfg: StageConfig, source: str, options: RunOptions) -> Le
             check_finished(path)
             check_rows(stage, cfg, path, _rows(stage, cfg, path))
         reject = limited(stack.enter_context(_rejects(options.rejected)), options.max_errors)
+
+
+        def read() -> Iterable[Row]:
+            return islice(_rows(stage, cfg, path), options.limit) if path else ()
+
         if stage.hooks.prepare is not None:
-            stage.hooks.prepare(
-                cfg, lambda: islice(_rows(stage, cfg, path), options.limit) if path else ()
-            )
-        ctx = Context(tell=stack.enter_context(Progress(stage.name, options.limit)).add)
+            stage.hooks.prepare(cfg, read)
+        shared = survey(stage, cfg, read) if path else {}
+        tell = stack.enter_context(Progress(stage.name, options.limit)).add
+        ctx = Context(tell=tell, shared=shared)
         rows = islice(_rows(stage, cfg, path), options.limit)
         stack.enter_context(_closed_pipe())
         for row in stage.run(rows, cfg, ctx, reject):

@@ -82,6 +82,8 @@ def _shard_jobs(
 ) -> list[Job]:  # fmt: skip
     jobs, left = [], options.limit
     manifest.check_finished(source)
+    if stage.hooks.surveys(cfg):
+        base = {**base, "dataset": manifest.dataset_content(source)}
     for path in io.shards(source):
         if left == 0:
             break

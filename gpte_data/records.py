@@ -33,6 +33,17 @@ class Candidate(TypedDict):
     """Cosine to the query, by the teacher."""
     source: str
     """The teacher's SPEC, or `written` for a negative that a recipe wrote."""
+    teacher_scores: NotRequired[list[float]]
+    """By each of several teachers, in the order in which they were given."""
+    teacher_ranks: NotRequired[list[int]]
+    positive_similarity: NotRequired[float]
+    """Highest cosine to a positive."""
+    evidence: NotRequired[list[float]]
+    """What the estimate of false negatives looks at: see `mining.evidence`."""
+    false_negative: NotRequired[float]
+    """Estimated probability that it is a positive that nobody labelled."""
+    choice: NotRequired[int]
+    """1 is the negative to take first, by the rule or the budget that chose."""
     rerank_score: NotRequired[float]
     verdict: NotRequired[str]
     """`keep` or `drop`."""
@@ -70,6 +81,10 @@ class Mined(Pair):
     candidates: list[Candidate]
     positive_scores: list[float]
     """Cosine of each positive to the query, in the order of `positives`."""
+    positive_ranks: NotRequired[list[int]]
+    """Rank that each positive would have among the candidates; 0 if behind all of them."""
+    positive_evidence: NotRequired[list[list[float]]]
+    """What the estimate of false negatives looks at: see `mining.evidence`."""
     positive_rerank_scores: NotRequired[list[float]]
 
 
@@ -97,6 +112,8 @@ FIELDS: Mapping[str, str] = {
     "seed": "int",
     "written": "list<passage>",
     "positive_scores": "list<float>",
+    "positive_ranks": "list<int>",
+    "positive_evidence": "list<list<float>>",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",
 }
@@ -113,6 +130,12 @@ def arrow_types() -> dict[str, Any]:
         "rank": pa.int32(),
         "score": pa.float32(),
         "source": pa.string(),
+        "teacher_scores": pa.list_(pa.float32()),
+        "teacher_ranks": pa.list_(pa.int32()),
+        "positive_similarity": pa.float32(),
+        "evidence": pa.list_(pa.float32()),
+        "false_negative": pa.float32(),
+        "choice": pa.int32(),
         "rerank_score": pa.float32(),
         "verdict": pa.string(),
         "reason": pa.string(),
@@ -129,6 +152,8 @@ def arrow_types() -> dict[str, Any]:
         "int": pa.int64(),
         "list<string>": pa.list_(pa.string()),
         "list<float>": pa.list_(pa.float32()),
+        "list<int>": pa.list_(pa.int32()),
+        "list<list<float>>": pa.list_(pa.list_(pa.float32())),
         "list<passage>": pa.list_(pa.struct(list(passage.items()))),
         "list<candidate>": pa.list_(pa.struct(list(candidate.items()))),
     }
@@ -153,7 +178,7 @@ WRITTEN = "written"
 
 
 def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the candidates that no rule has dropped: those written for the query, then by rank.
+    """Return the candidates that no rule has dropped: those written for the query, then by choice.
 
     What was paid for comes first, so that it is used. A pair that was never mined has the negatives
     that were written for it, in the order in which they were written.
@@ -162,7 +187,7 @@ def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:
         ids = dict.fromkeys(row.get("negatives", ()))
         return [{"doc_id": doc_id, "source": WRITTEN} for doc_id in ids]
     hits = [hit for hit in row["candidates"] if hit.get("verdict") != "drop"]
-    return sorted(hits, key=lambda hit: hit.get("source") != WRITTEN)
+    return sorted(hits, key=lambda hit: (hit.get("source") != WRITTEN, hit.get("choice", 0)))
 
 
 def missing(names: Iterable[str], row: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gpte_data import io, manifest
@@ -11,7 +11,7 @@ from gpte_data.config import StageConfig
 from gpte_data.engines import run_jobs
 from gpte_data.errors import TooManyFailures
 from gpte_data.files import alone, atomic, disk_errors, sweep
-from gpte_data.inputs import as_file, check_rows, reader, total_rows, with_input
+from gpte_data.inputs import as_file, check_rows, reader, survey, total_rows, with_input
 from gpte_data.ledger import Ledger
 from gpte_data.plan import RunOptions, plan, remaining
 from gpte_data.progress import Progress
@@ -60,7 +60,8 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         if todo:
             check_rows(stage, cfg, path, reader(stage, cfg, jobs)())
             prepared = _prepare(stage, cfg, todo)
-            _run_jobs(stage, cfg, todo, options)
+            shared = survey(stage, cfg, reader(stage, cfg, jobs))
+            _run_jobs(stage, cfg, [replace(job, shared=shared) for job in todo], options)
         manifest.finish(output)
         ledger = Ledger.total(_marks(output, jobs))
         ledger.close()

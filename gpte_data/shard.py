@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,8 @@ class Job:
     identity: Mapping[str, Any]
     limit: int | None = None
     max_errors: int | None = None
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """What the stage's survey found in the whole input."""
 
 
 def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark:
@@ -38,7 +40,8 @@ def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark
 
     stage = load(job.stage)
     started = time.monotonic()
-    ctx = Context(journal=manifest.journal_path(job.output, job.name), tell=tell)
+    journal = manifest.journal_path(job.output, job.name)
+    ctx = Context(journal=journal, tell=tell, shared=job.shared)
     output = output_of(stage, job.cfg)
     path = job.output / f"{job.name}{output.suffix}"
     rows = islice(io.read(job.source), job.limit)

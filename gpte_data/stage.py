@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from gpte_data.candidates import as_rows
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput
 from gpte_data.ledger import Ledger
@@ -58,6 +59,8 @@ class Context:
     """The books of this shard; a stage adds to `notes` only, the rest is counted for it."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What a stage tells its `finish` hook."""
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """What the stage's survey found in the whole input."""
     llm: Any = None
     """A language model to ask in place of the config's: one that only counts, for a dry run."""
 
@@ -82,6 +85,10 @@ class Hooks:
     read     opens the stage's own input, where that is no dataset of rows (a folder of text files).
     prepare  runs once before any shard, in the parent: checks that need all rows, shared files.
              It gets a function that reads the whole input anew; it may return counts to show.
+    survey   looks at all rows of the input, done or not, before any shard, in the parent; returns
+             what every shard must know of the whole, as plain values: it comes as `ctx.shared`.
+             `surveys` tells whether it does with this config; the whole input then decides each
+             shard's output, and enters its fingerprint.
     output   says how the rows are written.
     also     returns another stage to run beside it, with its config and output folder.
     reads    returns the fields that rows must have, where that hangs on the config.
@@ -90,6 +97,8 @@ class Hooks:
 
     read: Callable[[Any], Iterable[Row]] | None = None
     prepare: Callable[[Any, Callable[[], Iterable[Row]]], Mapping[str, int] | None] | None = None
+    survey: Callable[[Any, Callable[[], Iterable[Row]]], Mapping[str, Any]] | None = None
+    surveys: Callable[[Any], bool] = lambda cfg: False
     output: Callable[[Any], Output] | None = None
     also: Callable[[Any], "tuple[Stage, StageConfig, str] | None"] | None = None
     reads: Callable[[Any], frozenset[str]] | None = None
@@ -118,7 +127,8 @@ class Stage:
     ) -> Iterator[Row]:
         """Yield the rows of `function`; options may be given by name instead of a config."""
         cfg = cfg if cfg is not None else self.config.of(options)
-        return self.run(rows, cfg, Context(), on_reject)
+        for row in self.run(rows, cfg, Context(), on_reject):
+            yield {name: as_rows(value) for name, value in row.items()}
 
     def run(
         self,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gpte_data import io, manifest
 
-VERSION = 1
+VERSION = 2
 """Of how texts become vectors; raised when the same text and teacher would give others."""
 
 
@@ -27,7 +27,7 @@ class VectorSpec:
     """What decides the vectors of a dataset."""
 
     teacher: str
-    identity: dict[str, str]
+    identity: dict[str, Any]
     prompt: str
     column: str = ""
     """What is embedded of a row; title and text if empty."""

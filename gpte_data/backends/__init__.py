@@ -33,8 +33,22 @@ DEFAULT_MODEL = {"extractive": "", "maxsim": MINILM}
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """How a teacher makes vectors, beside its files: all of it enters the vectors' identity."""
+
+    dtype: str = "auto"
+    """`auto`, `float32`, `bfloat16` or `float16`; only `st:` takes another than auto."""
+    max_length: int | None = None
+    """Tokens of a text that are read; all that the model takes if None. Only for `st:`."""
+    truncate_dim: int | None = None
+    """Numbers of a vector that are kept, for models trained so (Matryoshka, 2205.13147)."""
+
+
+@dataclass(frozen=True)
 class Options:
-    """How a model is reached or run; none of it changes what the model answers."""
+    """How a model is reached or run; apart from `encoding` none of it changes what it answers."""
+
+    encoding: Encoding = Encoding()
 
     base_urls: tuple[str, ...] = ()
     """Servers of one model, shared by load; OPENAI_BASE_URL if none."""
@@ -106,18 +120,21 @@ class LLM(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """Vectors (n, dimension) in float32, of length 1, and how many texts were cut to fit."""
+class Batch:
+    """Vectors of some texts, (n, dimension) in float32, of length 1."""
 
+    positions: Sequence[int]
+    """Which of the texts they belong to."""
     vectors: Any
     truncated: int
+    """How many of the texts were cut to fit."""
 
 
 class Embedder(Protocol):
     """Turns texts into vectors whose dot product is their similarity."""
 
-    def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
-        """Embed each text with the prompt before it."""
+    def stream(self, texts: Sequence[str], prompt: str) -> Iterator[Batch]:
+        """Embed each text with the prompt before it; yield batches as they are done."""
 
 
 class Reranker(Protocol):
@@ -206,9 +223,23 @@ def llm_identity(spec: str) -> dict[str, str]:
     return _identity(LLMS, "language model", spec)
 
 
-def embedder_identity(spec: str) -> dict[str, str]:
-    """Return what of a teacher enters a fingerprint."""
-    return _identity(EMBEDDERS, "teacher", spec)
+def embedder_identity(spec: str, encoding: Encoding = Encoding()) -> dict[str, Any]:
+    """Return what of a teacher enters a fingerprint.
+
+    Raises:
+        BadOption: The teacher does not take such an encoding.
+    """
+    kind, _ = parse_spec(spec, EMBEDDERS, "teacher")
+    module = _module(EMBEDDERS, kind)
+    for name in ("dtype", "max_length"):
+        if getattr(encoding, name) != getattr(Encoding(), name) and not hasattr(module, "dtype_of"):
+            option = name.replace("_", "-")
+            raise BadOption(f"--{option} is for st:MODEL: {spec} decides that itself, leave it out")
+    found: dict[str, Any] = _identity(EMBEDDERS, "teacher", spec)
+    if hasattr(module, "dtype_of"):
+        found["dtype"] = module.dtype_of(encoding.dtype)
+    own = {"max_length": encoding.max_length, "truncate_dim": encoding.truncate_dim}
+    return found | {name: value for name, value in own.items() if value is not None}
 
 
 def reranker_identity(spec: str) -> dict[str, str]:

@@ -4,13 +4,13 @@ A text longer than the model takes is cut until the server takes it, and counted
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 
-from gpte_data.backends import Embedded, Options
+from gpte_data.backends import Batch, Options
 from gpte_data.backends.openai_client import Caller
 from gpte_data.backends.openai_errors import Failure
 from gpte_data.backends.openai_fitting import fitted
@@ -43,31 +43,35 @@ class OpenAIEmbedder:
     def __init__(self, model: str, options: Options) -> None:
         self.model = model
         self.caller = Caller(options)
+        self.dimension = options.encoding.truncate_dim
 
-    def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
-        """Return unit vectors in the order of the texts.
+    def stream(self, texts: Sequence[str], prompt: str) -> Iterator[Batch]:
+        """Yield unit vectors in the order of the texts.
 
         Raises:
             EndpointError: The server can't be reached, or gives no vectors.
 
         """
-        if not texts:
-            return Embedded(np.zeros((0, 0), dtype=np.float32), 0)
         batches = [
             [prompt + text for text in texts[i : i + BATCH]] for i in range(0, len(texts), BATCH)
         ]
-        blocks, truncated = [], 0
+        refusal = EndpointError("the teacher gave a vector that is zero or not finite")
+        done, dimension = 0, None
         for batch, answer in zip(batches, self.caller.map(batches, self._ask), strict=True):
+            cut = 0
             if isinstance(answer, Failure) and answer.too_long:
                 answer, cut = fitted(self.caller, [[text] for text in batch], self._ask, _shorter)
-                truncated += cut
-                blocks += answer
+                answer = _stacked(answer)
             elif isinstance(answer, Failure):
                 raise EndpointError(f"{self.caller.url} gives no embeddings: {answer.reason}")
-            else:
-                blocks.append(answer)
-        refusal = EndpointError("the teacher gave a vector that is zero or not finite")
-        return Embedded(unit(_stacked(blocks), refusal), truncated)
+            dimension = dimension or answer.shape[1]
+            if answer.shape[1] != dimension:
+                sizes = sorted({dimension, answer.shape[1]})
+                raise EndpointError(f"the teacher gave vectors of several lengths: {sizes}")
+            yield Batch(
+                range(done, done + len(batch)), unit(answer, refusal, self.dimension), cut
+            )
+            done += len(batch)
 
     async def _ask(self, client: Client, batch: list[str]) -> Any:
         body = {"model": self.model, "input": batch, "encoding_format": "base64"}

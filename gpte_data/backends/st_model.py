@@ -10,22 +10,23 @@ from gpte_data.backends.models import model_identity, model_path
 from gpte_data.errors import BadOption, MissingExtra
 
 
-def load(model: str) -> Any:
+def load(model: str, dtype: str = "float32") -> Any:
     """Return the SentenceTransformer; raise BadOption if there is no such model."""
-    return _loaded("SentenceTransformer", model, *model_identity(model).values())
+    return _loaded("SentenceTransformer", model, dtype, *model_identity(model).values())
 
 
 def load_cross_encoder(model: str) -> Any:
     """Return the CrossEncoder; raise BadOption if there is no such model."""
-    return _loaded("CrossEncoder", model, *model_identity(model).values())
+    return _loaded("CrossEncoder", model, "float32", *model_identity(model).values())
 
 
 @cache
-def _loaded(kind: str, model: str, identity: str) -> Any:
+def _loaded(kind: str, model: str, dtype: str, identity: str) -> Any:
     """Load a model, once in a process for each state of its files."""
     path = model_path(model)
     try:
         import sentence_transformers
+        import torch
         from transformers.utils import logging
     except ImportError:
         raise MissingExtra.of("sentence-transformers", "local") from None
@@ -37,11 +38,13 @@ def _loaded(kind: str, model: str, identity: str) -> Any:
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadOption(f"st:{model} can't be loaded as a {kind}: {reason}") from None
+    if dtype != "float32":
+        loaded = loaded.to(getattr(torch, dtype))
     return loaded.eval()
 
 
 def forward(
-    model: Any, texts: Sequence[str], tokens: int
+    model: Any, texts: Sequence[str], tokens: int, most: int | None = None
 ) -> Iterator[tuple[list[int], dict[str, Any], list[bool]]]:
     """Run texts through the model.
 
@@ -51,7 +54,7 @@ def forward(
     """
     import torch
 
-    tokenizer, longest = model.tokenizer, longest_input(model)
+    tokenizer, longest = model.tokenizer, min(longest_input(model), most or 10**9)
     for start in range(0, len(texts), WINDOW):
         window = list(texts[start : start + WINDOW])
         encoded, cut = encode(tokenizer, window, longest)
@@ -69,7 +72,7 @@ def longest_input(model: Any) -> int:
     return int(limit) if 0 < limit < 1_000_000 else 512
 
 
-WINDOW = 1024
+WINDOW = 4096
 """Texts that are tokenised and sorted by length together."""
 
 

@@ -1,11 +1,9 @@
 """`vllm:MODEL`: a teacher run by vLLM."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from gpte_data.backends import Embedded, Options
+from gpte_data.backends import Batch, Options
 from gpte_data.backends.models import model_identity
 from gpte_data.backends.unit import unit
 from gpte_data.backends.vllm_engine import check, pooling_engine
@@ -33,20 +31,18 @@ class VLLMEmbedder:
     def __init__(self, model: str, options: Options) -> None:
         self.model, self.options = model, options
 
-    def embed(self, texts: Sequence[str], prompt: str) -> Embedded:
-        """Return unit vectors in the order of the texts; raise BadOption if the model has none."""
-        if not texts:
-            return Embedded(np.zeros((0, 0), dtype=np.float32), 0)
+    def stream(self, texts: Sequence[str], prompt: str) -> Iterator[Batch]:
+        """Yield unit vectors; raise BadOption if the model has none."""
         engine = pooling_engine(self.model, "embed", "embedding model", self.options)
-        blocks, truncated = [], 0
+        refusal = BadOption(f"vllm:{self.model} gave a vector that is zero or not finite")
+        dimension = self.options.encoding.truncate_dim
         for start in range(0, len(texts), WINDOW):
             # A tokenizer without special tokens makes nothing of an empty text: vLLM wants one.
             window = [prompt + text or " " for text in texts[start : start + WINDOW]]
             outputs = engine.pooled("embed", window)
-            blocks.append(np.array([o.outputs.embedding for o in outputs], dtype=np.float32))
-            truncated += _truncated(engine.llm, window, outputs)
-        refusal = BadOption(f"vllm:{self.model} gave a vector that is zero or not finite")
-        return Embedded(unit(np.concatenate(blocks), refusal), truncated)
+            vectors = unit([o.outputs.embedding for o in outputs], refusal, dimension)
+            truncated = _truncated(engine.llm, window, outputs)
+            yield Batch(range(start, start + len(window)), vectors, truncated)
 
 
 def _truncated(llm: Any, texts: Sequence[str], outputs: Sequence[Any]) -> int:

@@ -16,6 +16,7 @@ from pydantic import Field
 from gpte_data.asking import AskingConfig, teacher_options
 from gpte_data.backends import EMBEDDERS, check, embedder_identity, open_embedder
 from gpte_data.backends.journal import Journal
+from gpte_data.backends.embedded import embed
 from gpte_data.config import Identity, Runtime
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.examples import FEWEST, MOST, ROWS, example_problem, read_examples, shown
@@ -199,13 +200,13 @@ def _scores(
         return [(trial, 0.0) for trial in trials]
     embedder = open_embedder(cfg.teacher, teacher_options(cfg))
 
-    def embed(texts: list[str]) -> Any:
-        return embedder.embed(texts, "").vectors
+    def vectors(texts: list[str]) -> Any:
+        return embed(embedder, texts).vectors
 
-    passages = embed([full_text(row) for row in examples])
-    people = embed([row["query"] for row in examples])
+    passages = vectors([full_text(row) for row in examples])
+    people = vectors([row["query"] for row in examples])
     scored = []
-    for trial, vector in zip(trials, embed([trial.query for trial in trials]), strict=True):
+    for trial, vector in zip(trials, vectors([trial.query for trial in trials]), strict=True):
         similar = passages @ vector
         rank = 1 + int((similar > similar[trial.example] + 1e-6).sum())
         score = (1 / rank + float(people[trial.example] @ vector)) / 2

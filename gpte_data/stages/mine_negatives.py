@@ -1,14 +1,16 @@
-"""Hard negatives: rank the corpus for each query, keep the best k with scores, judge each.
+"""Hard negatives: rank the corpus for each query, keep the best k with all that is known of them.
 
-The rule is NV-Retriever's TopK-PercPos (2407.15831 §4): a candidate that scores above
-`(1 - relative_margin)` of the positive is likely an unlabelled positive and is dropped. Nothing is
-deleted: every candidate stays in the row with its score, rank, verdict and reason. With several
-positives the lowest score counts.
+Nothing is deleted: every candidate stays in the row with its score, its rank, the estimated
+probability that it is a positive that nobody labelled, a verdict and a reason. By default the
+hardest are taken of which a share of at most `max_false_negatives` is expected to be false
+(`mining.estimate`, `mining.choosing`); the rules of others are there beside it (`mining.rules`).
+`select-negatives` chooses again from what is stored here, without a model.
 
 Negatives that a recipe wrote for the query are candidates too, wherever they rank; their texts are
 in a corpus that `passages` made.
 """
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -16,47 +18,52 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpte_data.backends import (
-    EMBEDDERS,
-    Embedder,
-    Options,
-    check,
-    embedder_identity,
-    label,
-    open_embedder,
-)  # fmt: skip
-from gpte_data.config import Identity, Runtime, StageConfig
+from gpte_data.backends import Encoding, Options
+from gpte_data.config import Identity, Runtime
 from gpte_data.corpus import Corpus, corpus_identity, open_corpus
 from gpte_data.errors import BadInput
-from gpte_data.records import kept
+from gpte_data.mining.options import ChoiceConfig
+from gpte_data.randomness import bits
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
-from gpte_data.vectors import VectorSpec
+from gpte_data.teachers import (
+    KINDS,
+    Teacher,
+    dtype_identity,
+    open_teacher,
+    teacher_identity,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from gpte_data.mining import Miner
+    from gpte_data.mining.judging import Hits
+    from gpte_data.mining.miner import Mined, Miner
 
-QUERIES = 512
+QUERIES = 4096
 """Queries searched together."""
+SAMPLE = 1000
+"""Queries by which the estimate is fitted to a dataset."""
 
 
-class MineConfig(StageConfig):
+class MineConfig(ChoiceConfig):
     """What to search, with what, and what counts as a negative."""
 
     corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
         description="Corpus to take negatives from; may be given more than once."
     )
-    teacher: Annotated[str, Identity(embedder_identity)] = Field(
-        "st:all-MiniLM-L6-v2", description="st:MODEL, openai:MODEL (any server) or vllm:MODEL."
+    teacher: Annotated[str, Identity(teacher_identity)] = Field(
+        "st:all-MiniLM-L6-v2", description=f"{KINDS}."
     )
     top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
-    num_negatives: Annotated[int, Runtime()] = Field(
-        5, ge=1, description="Negatives wanted for a query; those with fewer are counted."
-    )
-    relative_margin: float = Field(
-        0.05, ge=0, lt=1, description="Drop candidates above (1 - this) of the positive's score."
-    )
     query_prompt: str = Field("", description="Put before each query when it is embedded.")
     doc_prompt: str = Field("", description="Put before each document when it is embedded.")
+    dtype: Annotated[str, Identity(dtype_identity)] = Field(
+        "auto", description="Of st:MODEL: float32, bfloat16 or float16; bfloat16 where it is fast."
+    )
+    max_length: int | None = Field(
+        None, ge=1, description="Of st:MODEL: tokens of a text that are read, at most."
+    )
+    truncate_dim: int | None = Field(
+        None, ge=1, description="Numbers of a vector that are kept (Matryoshka models)."
+    )
     missing_positives: Literal["error", "drop"] = Field(
         "error", description="What to do with a positive that is not in the corpus."
     )
@@ -64,79 +71,161 @@ class MineConfig(StageConfig):
         (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
     )
     concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
+    batch_tokens: Annotated[int, Runtime()] = Field(
+        8192, ge=1, description="Of st:MODEL: padded tokens run together."
+    )
 
-    def vectors(self) -> VectorSpec:
-        """Return what decides the corpus' vectors."""
-        return VectorSpec(self.teacher, embedder_identity(self.teacher), self.doc_prompt)
-
-    def open_teacher(self) -> Embedder:
-        """Return the teacher, opened once."""
-        return open_embedder(self.teacher, self.options())
-
-    def options(self) -> Options:
-        """Return how the teacher is reached."""
-        return Options(base_urls=self.base_url, concurrency=self.concurrency)
+    def open_teacher(self) -> Teacher:
+        """Return the teacher; a model is loaded when it is first needed."""
+        encoding = Encoding(self.dtype, self.max_length, self.truncate_dim)
+        options = Options(
+            encoding=encoding,
+            base_urls=self.base_url,
+            concurrency=self.concurrency,
+            batch_tokens=self.batch_tokens,
+        )
+        return open_teacher(self.teacher, options, self.query_prompt, self.doc_prompt)
 
 
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check the documents that all rows name, then make what vectors are missing."""
-    from gpte_data.embedding import ensure_vectors
-
-    corpus = open_corpus(cfg.corpus)
+    corpus, teacher = open_corpus(cfg.corpus), cfg.open_teacher()
     for row in read():
         _known_positives(row, corpus, cfg)
         _check_written(row, corpus)
-    check(cfg.teacher, EMBEDDERS, "teacher", cfg.options())
-    return ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher).notes
+    teacher.check(corpus, read)
+    return _ensure(corpus, teacher)
+
+
+def _ensure(corpus: Corpus, teacher: Teacher) -> Mapping[str, int]:
+    """Make what mining reads beside the corpus, where it is missing."""
+    from gpte_data.mining.terms import ensure_terms
+
+    ensure_terms(corpus)
+    return teacher.ensure(corpus)
+
+
+def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
+    """Fit the estimate of false negatives to a sample of all queries."""
+    corpus = open_corpus(cfg.corpus)
+    prepared = (_prepared(row, corpus, cfg) for row in read())
+    good = (row for row, problem, _ in prepared if problem is None)
+    sample = heapq.nsmallest(SAMPLE, good, key=lambda row: bits(0, row["query_id"], "survey"))
+    return _surveyed(cfg, sample)
+
+
+def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
+    from gpte_data.mining.from_options import rules_of
+    from gpte_data.mining.judging import survey
+
+    miner = _miner(open_corpus(cfg.corpus), cfg)
+    found = [_hits(mined) for mined in miner.mine(rows, Context())]
+    return survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0)
 
 
 @stage(
     MineConfig,
     reads={"query_id", "query", "positives"},
     adds={"candidates", "positive_scores"},
-    version=1,
-    hooks=Hooks(prepare=_prepare),
+    version=2,
+    hooks=Hooks(
+        prepare=_prepare, survey=_survey, surveys=lambda cfg: cfg.budget() is not None
+    ),
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
-    """Give each pair its scored candidates."""
+    """Give each pair its scored and judged candidates."""
+    from gpte_data.mining.from_options import judge_of, settled
+
     corpus = open_corpus(cfg.corpus)
-    miner = _miner(corpus, cfg)
+    miner, judge = _miner(corpus, cfg), None
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
         good = []
         for row in block:
-            known = _known_positives(row, corpus, cfg)
-            if lost := len(set(row["positives"])) - len(known):
+            ready, problem, lost = _prepared(row, corpus, cfg)
+            if lost:
                 ctx.ledger.notes["positives not in the corpus, left out"] += lost
-            _check_written(row, corpus)
-            row = {k: v for k, v in row.items() if k != "written"} | {"positives": known}
-            problem = _problem(row)
             if problem:
-                yield Rejected(row, problem)
+                yield Rejected(ready, problem)
             else:
-                good.append(row)
-        for row in miner.mine(good, ctx):
-            if len(kept(row)) < cfg.num_negatives:
-                ctx.ledger.notes[f"queries with fewer than {cfg.num_negatives} negatives"] += 1
-            yield row
-        ctx.tell(len(block), 0)
+                good.append(ready)
+        if judge is None and good:
+            judge = judge_of(cfg, ctx.shared or _of_these(cfg, good))
+        for mined in miner.mine(good, ctx):
+            assert judge is not None
+            yield settled(_row(mined, miner, judge.columns(_hits(mined))), cfg, ctx.ledger)
+            ctx.tell(1, 0)
+        ctx.tell(len(block) - len(good), 0)
+
+
+def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
+    """Return a survey of the first rows, where the whole input can't be seen, as in a pipe."""
+    if cfg.budget() is None:
+        return {}
+    return _surveyed(cfg, sorted(rows, key=lambda row: bits(0, row["query_id"], "survey"))[:SAMPLE])
 
 
 def _miner(corpus: Corpus, cfg: MineConfig) -> "Miner":
     """Return the miner over the corpus' vectors, made now if `prepare` did not run."""
-    from gpte_data.embedding import ensure_vectors, load_vectors
-    from gpte_data.mining import Miner
+    from gpte_data.mining.lexical import Lexical
+    from gpte_data.mining.miner import Miner
+    from gpte_data.mining.terms import Terms
 
-    ensure_vectors(corpus, cfg.vectors(), cfg.open_teacher)
-    return Miner(
-        corpus=corpus,
-        arrays=load_vectors(corpus, cfg.vectors()),
-        embedder=cfg.open_teacher(),
-        query_prompt=cfg.query_prompt,
-        source=label(cfg.teacher),
-        top_k=cfg.top_k,
-        relative_margin=cfg.relative_margin,
+    teacher = cfg.open_teacher()
+    _ensure(corpus, teacher)
+    lexical = Lexical(Terms(corpus))
+    return Miner(corpus, teacher, teacher.documents(corpus), lexical, cfg.top_k)
+
+
+def _hits(mined: "Mined") -> "Hits":
+    """Return what a judge looks at."""
+    from gpte_data.mining.judging import Hits
+
+    return Hits(
+        mined.row["query_id"],
+        {
+            "score": mined.scores,
+            "rank": mined.ranks,
+            "positive_similarity": mined.positive_similarity,
+            "sibling": mined.sibling,
+            "written": mined.written,
+        },
+        mined.evidence,
+        mined.positive_scores,
+        mined.positive_evidence,
     )
+
+
+def _row(mined: "Mined", miner: "Miner", verdicts: Mapping[str, Any]) -> Row:
+    """Return the row with its candidates."""
+    from gpte_data.candidates import Candidates
+
+    ids = miner.corpus.doc_ids.take(mined.positions)
+    return mined.row | {
+        "positive_scores": mined.positive_scores.tolist(),
+        "positive_ranks": mined.positive_ranks,
+        "positive_evidence": mined.positive_evidence.tolist(),
+        "candidates": Candidates(
+            {
+                "doc_id": ids,
+                "rank": mined.ranks,
+                "score": mined.scores,
+                "source": miner.sources(mined),
+                "positive_similarity": mined.positive_similarity,
+                "evidence": mined.evidence,
+                **verdicts,
+            }
+        ),
+    }
+
+
+def _prepared(row: Row, corpus: Corpus, cfg: MineConfig) -> tuple[Row, str | None, int]:
+    """Return a row as it is mined for, what is wrong with it, and how many positives it lost."""
+    known = _known_positives(row, corpus, cfg)
+    lost = len(set(row["positives"])) - len(known)
+    _check_written(row, corpus)
+    row = {k: v for k, v in row.items() if k != "written"} | {"positives": known}
+    return row, _problem(row), lost
 
 
 def _known_positives(row: Row, corpus: Corpus, cfg: MineConfig) -> list[str]:

@@ -1,0 +1,184 @@
+"""A first look at all documents in bfloat16 that provably misses none of the best.
+
+Rounding a vector x to bfloat16 moves it by |x - x'|, which is measured, not assumed. By Cauchy and
+Schwarz a score then differs from the true one by at most
+
+    |q - q'| |d| + |q'| |d - d'| + what the product itself rounds
+
+so a document whose rounded score is more than twice this bound below the k-th best rounded score
+can't be among the k best. What remains, little more than k documents a query, is scored again in
+float64 by the caller. A block's scores are never gone through one by one: the maximum over every 16
+documents is compared with the threshold that the query has reached, and few groups pass it.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gpte_data.backends.vectors_on_disk import Vectors
+
+DOCUMENTS, QUERIES, GROUP = 8192, 1024, 16
+"""Documents and queries multiplied at a time (their scores fit a processor's cache), and documents
+under one maximum."""
+HALF_STEP = 2.0**-8
+"""Share of a score that rounding it to bfloat16 changes at most (half of the last bit)."""
+SUMS = 1e-4
+"""What adding up in float32 changes at most, for unit vectors of any dimension in use."""
+MOST = 8_000_000
+"""Hits held at once; where there are more, queries are searched in halves."""
+PLACES, SCORES = 34, 16
+"""Bits of a hit's position and of its score."""
+
+
+@cache
+def has_bf16() -> bool:
+    """Tell whether torch is here, and a GPU or a processor with bfloat16 products."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
+
+
+class TooMany(Exception):
+    """More hits than are held at once."""
+
+
+class BF16Scan:
+    """Looks through all vectors for what may be among the best of many queries."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        import torch
+
+        self.vectors = vectors
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def hits(self, queries: Any, k: int) -> list[Any]:
+        """Return for each query the positions of all documents that may be among its k best."""
+        try:
+            return self._hits(queries, k)
+        except TooMany:
+            half = len(queries) // 2
+            return self.hits(queries[:half], k) + self.hits(queries[half:], k)
+
+    def _hits(self, queries: Any, k: int) -> list[Any]:
+        import torch
+
+        full = torch.from_numpy(queries).to(self.device)
+        rounded = full.bfloat16()
+        found = _Found(k, _lengths(full - rounded.float()), _lengths(rounded.float()))
+        due = 2 * DOCUMENTS
+        for start, block in self.vectors.blocks(DOCUMENTS):
+            rows = torch.from_numpy(block).to(self.device).float()
+            documents = rows.bfloat16()
+            found.see(_lengths(rows).max(), _lengths(rows - documents.float()).max())
+            for first in range(0, len(queries), QUERIES):
+                scores = documents @ rounded[first : first + QUERIES].T
+                found.add(scores, start, first)
+            if start + len(block) >= due or found.held > MOST // 2:
+                found.prune()
+                due = 2 * (start + len(block))
+        found.prune()
+        return found.by_query()
+
+
+def _lengths(vectors: Any) -> Any:
+    return vectors.norm(dim=1).cpu().numpy()
+
+
+class _Found:
+    """The hits of all queries so far, and below which score a document is out of the question.
+
+    A hit is one integer: the query, its rounded score from the best down, its position. Sorting the
+    integers sorts the hits.
+    """
+
+    def __init__(self, k: int, moved: Any, lengths: Any) -> None:
+        self.k, self.moved, self.lengths = k, moved, lengths
+        self.longest = self.documents_moved = 0.0
+        self.kth = np.full(len(moved), -np.inf, dtype=np.float32)
+        self.parts: list[Any] = []
+        self.held = 0
+
+    def see(self, longest: float, moved: float) -> None:
+        """Take note of how long documents are, and how far rounding has moved them."""
+        self.longest = max(self.longest, float(longest))
+        self.documents_moved = max(self.documents_moved, float(moved))
+
+    def thresholds(self, part: slice) -> Any:
+        """Return the least rounded score with which a document may be among the k best."""
+        import torch
+
+        kth = self.kth[part]
+        bound = self.moved[part] * self.longest + self.lengths[part] * self.documents_moved + SUMS
+        least = kth - HALF_STEP * np.abs(np.where(np.isfinite(kth), kth, 0)) - 2 * bound
+        return torch.from_numpy(least).bfloat16()
+
+    def add(self, scores: Any, start: int, first: int) -> None:
+        """Keep of a block's scores (documents, queries) what reaches the threshold."""
+        part = slice(first, first + scores.shape[1])
+        whole = len(scores) // GROUP * GROUP
+        groups = scores[:whole].view(-1, GROUP, scores.shape[1])
+        best = groups.amax(1)
+        if len(best) >= self.k and np.isneginf(self.kth[part]).any():
+            kth = best.float().topk(self.k, dim=0).values[-1].cpu().numpy()
+            self.kth[part] = np.maximum(self.kth[part], kth)
+        least = self.thresholds(part).to(scores.device)
+        group, query = (best >= least).nonzero(as_tuple=True)
+        inside = groups[group, :, query]
+        hit, member = (inside >= least[query, None]).nonzero(as_tuple=True)
+        self._keep(query[hit], group[hit] * GROUP + member, inside[hit, member], start, first)
+        if whole < len(scores):
+            member, query = (scores[whole:] >= least).nonzero(as_tuple=True)
+            self._keep(query, member + whole, scores[whole + member, query], start, first)
+
+    def _keep(self, query: Any, document: Any, score: Any, start: int, first: int) -> None:
+        hits = (query.cpu().numpy().astype(np.uint64) + np.uint64(first)) << np.uint64(50)
+        hits |= _falling(score).astype(np.uint64) << np.uint64(PLACES)
+        hits |= document.cpu().numpy().astype(np.uint64) + np.uint64(start)
+        self.parts.append(hits)
+        self.held += len(hits)
+
+    def prune(self) -> None:
+        """Find the k-th score of each query among its hits, and drop what is out of the question.
+
+        Raises:
+            TooMany: Too many hits are left, as where thousands of documents are the same.
+        """
+        hits = np.sort(np.concatenate(self.parts)) if self.parts else np.zeros(0, dtype=np.uint64)
+        query = (hits >> np.uint64(PLACES + SCORES)).astype(np.int64)
+        starts = np.searchsorted(query, np.arange(len(self.kth) + 1))
+        reached = np.flatnonzero(np.diff(starts) >= self.k)
+        kth = _score(hits[starts[reached] + self.k - 1])
+        self.kth[reached] = np.maximum(self.kth[reached], kth)
+        least = self.thresholds(slice(None)).float().numpy()
+        hits = hits[_score(hits) >= least[query]]
+        self.parts, self.held = [hits], len(hits)
+        if self.held > MOST // 2 and len(self.kth) > 1:
+            raise TooMany
+
+    def by_query(self) -> list[Any]:
+        """Return the positions of the hits of each query."""
+        (hits,) = self.parts
+        ends = np.searchsorted(hits >> np.uint64(PLACES + SCORES), np.arange(1, len(self.kth)))
+        places = (hits & np.uint64(2**PLACES - 1)).astype(np.int64)
+        return np.split(places, ends)
+
+
+def _falling(scores: Any) -> Any:
+    """Return bfloat16 scores as 16-bit integers that grow as scores fall."""
+    import torch
+
+    bits = scores.cpu().view(torch.int16).numpy().view(np.uint16)
+    return np.where(bits & 0x8000, bits, ~bits & 0x7FFF).astype(np.uint16)
+
+
+def _score(hits: Any) -> Any:
+    """Return the score of packed hits, in float32."""
+    packed = ((hits >> np.uint64(PLACES)) & np.uint64(2**SCORES - 1)).astype(np.uint16)
+    bits = np.where(packed & 0x8000, packed, ~packed & 0x7FFF).astype(np.uint32)
+    return (bits << np.uint32(16)).view(np.float32)

@@ -1,0 +1,93 @@
+"""The candidates of a query as columns, which a row holds like a list of dicts.
+
+A miner finds tens of candidates for each of millions of queries; made into a dict each, they would
+cost more time than finding them. Here a candidate is a dict when somebody looks at it; a Parquet
+shard takes the columns as they are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+
+class Candidates(Sequence[dict[str, Any]]):
+    """Candidates in order, best first.
+
+    Args:
+        columns: Field name -> values, numpy or Arrow arrays of one length; an array of two
+            dimensions holds a list of numbers for each candidate.
+    """
+
+    __slots__ = ("columns", "length")
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self.columns = columns
+        self.length = len(next(iter(columns.values()))) if columns else 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        lists = [_listed(values) for values in self.columns.values()]
+        for values in zip(*lists, strict=True):
+            pairs = zip(self.columns, values, strict=True)
+            yield {name: value for name, value in pairs if value is not None}
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return list(self)[place]
+        if not -self.length <= place < self.length:
+            raise IndexError(place)
+        place %= self.length
+        found = {n: _listed(v[place : place + 1])[0] for n, v in self.columns.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Sequence):
+            return list(self) == list(other)
+        return NotImplemented
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
+def _listed(values: Any) -> list[Any]:
+    """Return a column as a list of plain values."""
+    return list(values.to_pylist() if hasattr(values, "to_pylist") else values.tolist())
+
+
+def as_rows(value: Any) -> Any:
+    """Return candidates as a list of dicts; anything else as it is."""
+    return list(value) if isinstance(value, Candidates) else value
+
+
+def as_arrow(values: Sequence[Any], type_: Any) -> Any:
+    """Return the candidates of several rows as one Arrow array of lists of structs.
+
+    Args:
+        values: Candidates of each row; all have the same columns.
+        type_: The Arrow type, a list of structs.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    offsets = np.cumsum([0, *map(len, values)]).astype(np.int32)
+    fields = [type_.value_type.field(n) for n in range(type_.value_type.num_fields)]
+    columns = [_joined([v.columns.get(f.name) for v in values], f.type, offsets) for f in fields]
+    structs = pa.StructArray.from_arrays(columns, fields=fields)
+    return pa.ListArray.from_arrays(pa.array(offsets), structs).cast(type_)
+
+
+def _joined(parts: Sequence[Any], type_: Any, offsets: Any) -> Any:
+    """Return one field of all candidates; nulls where there is no such column."""
+    import numpy as np
+    import pyarrow as pa
+
+    if parts[0] is None:
+        return pa.nulls(int(offsets[-1]), type_)
+    if isinstance(parts[0], np.ndarray):
+        joined = np.concatenate(parts)
+        if joined.ndim == 1:
+            return pa.array(joined).cast(type_)
+        starts = np.arange(0, joined.size + 1, joined.shape[1], dtype=np.int32)
+        return pa.ListArray.from_arrays(pa.array(starts), pa.array(joined.reshape(-1))).cast(type_)
+    return pa.concat_arrays(parts).cast(type_)

@@ -1,0 +1,125 @@
+"""A verdict on every candidate of a query, and the order in which negatives are taken.
+
+The same for candidates that were just found and for those that were stored: rules first, then the
+budget of false negatives or a way of sampling decides among what they leave.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpte_data.mining.choosing import order, price_for
+from gpte_data.mining.estimate import Estimate, fitted, shipped
+from gpte_data.mining.rules import KEPT, Rules
+from gpte_data.mining.sampling import Sampling
+
+LIKELY = 0.5
+"""A candidate that is more likely a positive than not is dropped, unless a query would go short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """A query's candidates as a judge sees them, best first, and its positives."""
+
+    query_id: str
+    hits: Mapping[str, Any]
+    """`score`, `rank`, `positive_similarity`, `sibling`, `written`, each (n,)."""
+    evidence: Any
+    """(n, 10), or None where the miner left none."""
+    positive_scores: Any
+    positive_evidence: Any
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges the candidates of one query after the other.
+
+    Attributes:
+        estimate, price: Of the budget, or None where there is none.
+    """
+
+    rules: Rules
+    sampling: Sampling
+    negatives: int
+    estimate: Estimate | None = None
+    price: float = 0.0
+
+    def columns(self, found: Hits) -> dict[str, Any]:
+        """Return further columns of the candidates: estimate, choice, verdict, reason."""
+        import pyarrow as pa
+
+        reasons = self.rules.reasons(found.hits, found.positive_scores)
+        written, score = found.hits["written"], found.hits["score"]
+        kept = reasons == KEPT
+        probabilities = None
+        if self.estimate is not None and len(score):
+            probabilities = self.estimate.probabilities(found.evidence)
+        free = np.flatnonzero(kept & ~written)
+        ranked = free[self._order(found, free, probabilities)]
+        first = np.flatnonzero(kept & written)
+        if probabilities is not None:
+            place = np.arange(len(ranked))
+            likely = (probabilities[ranked] > LIKELY) & (place >= self.negatives - len(first))
+            reasons[ranked[likely]] = "likely a positive that nobody labelled"
+            ranked = ranked[~likely]
+        taken = np.concatenate([first, ranked])
+        choice = np.zeros(len(score), dtype=np.int32)
+        choice[taken] = np.arange(1, len(taken) + 1)
+        reasons[ranked] = self._why_kept(probabilities)
+        reasons[first] = "written as a negative"
+        verdict = np.where(choice > 0, "keep", "drop")
+        columns = {
+            "choice": pa.array(choice, mask=choice == 0),
+            "verdict": pa.array(verdict.tolist(), pa.string()),
+            "reason": pa.array(reasons.tolist(), pa.string()),
+        }
+        if probabilities is not None:
+            columns = {"false_negative": probabilities, **columns}
+        return columns
+
+    def _order(self, found: Hits, free: Any, probabilities: Any) -> Any:
+        """Return the order in which candidates that no rule dropped are taken."""
+        scores = found.hits["score"][free]
+        if probabilities is not None:
+            return order(scores, probabilities[free], self.price)
+        return self.sampling.order(scores, found.positive_scores, found.query_id)
+
+    def _why_kept(self, probabilities: Any) -> str:
+        if probabilities is not None:
+            return "within the budget of false negatives"
+        margins = (self.rules.relative_margin, self.rules.absolute_margin)
+        return "no rule drops it" if margins == (None, None) else "below the margin"
+
+
+def survey(
+    found: Sequence[Hits], rules: Rules, negatives: int, budget: float
+) -> dict[str, Any]:
+    """Fit the estimate and the price of a false negative to a sample of a dataset's queries.
+
+    Returns:
+        Plain values: `offset`, `price`, and of the sample the expected shares of false negatives
+        among those taken, `false_negatives`, and among the highest scores, `unchecked`.
+    """
+    with_evidence = [(one.evidence, one.positive_evidence) for one in found]
+    estimate, hidden = fitted(with_evidence)
+    scores, probabilities = [], []
+    for one in found:
+        free = (rules.reasons(one.hits, one.positive_scores) == KEPT) & ~one.hits["written"]
+        scores.append(np.asarray(one.hits["score"])[free])
+        probabilities.append(estimate.probabilities(np.asarray(one.evidence)[free]))
+    choice = price_for(scores, probabilities, negatives, budget)
+    return {
+        "offset": estimate.offset,
+        "hidden": hidden,
+        "price": choice.price,
+        "false_negatives": choice.false_negatives,
+        "unchecked": choice.unchecked,
+        "queries": len(found),
+    }
+
+
+def surveyed(shared: Mapping[str, Any]) -> tuple[Estimate, float]:
+    """Return estimate and price from what a survey found."""
+    return Estimate(shipped(), shared["offset"]), shared["price"]

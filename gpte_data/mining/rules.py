@@ -1,0 +1,85 @@
+"""Rules that drop candidates, each with its reason; what no rule drops may be a negative.
+
+    same text          a copy of a positive or of the query, which no score makes a negative
+    chunk              of a document that a positive was cut from
+    margins            TopK-PercPos and TopK-MarginPos (NV-Retriever, 2407.15831 §4): a candidate
+                       that scores nearly as high as a positive is likely one itself
+    scores and ranks   windows on the score and on the rank among all documents (FlagEmbedding's
+                       range_for_sampling; sentence-transformers counts ranks after other rules)
+    similarity         to a positive
+
+Negatives that a recipe wrote for the query are meant to come close to its positive: only the first
+rule holds for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Against = Literal["min", "mean", "max"]
+KEPT = ""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is dropped; None leaves a rule out."""
+
+    relative_margin: float | None = None
+    absolute_margin: float | None = None
+    against: Against = "min"
+    min_rank: int | None = None
+    max_rank: int | None = None
+    min_score: float | None = None
+    max_score: float | None = None
+    max_positive_similarity: float | None = None
+    same_text: float = 0.99999
+
+    def reasons(self, hits: Mapping[str, Any], positive_scores: Any) -> Any:
+        """Return for each candidate why it is dropped, or an empty string, (n,).
+
+        Args:
+            hits: `score`, `rank`, `positive_similarity`, `sibling` and `written` of candidates,
+                (n,) each.
+            positive_scores: (p,)
+        """
+        score, rank = hits["score"], hits["rank"]
+        dropped = np.full(len(score), KEPT, dtype=object)
+        for reason, holds in self._found(hits, score, rank, positive_scores):
+            dropped[(dropped == KEPT) & holds] = reason
+        return dropped
+
+    def _found(self, hits: Mapping[str, Any], score: Any, rank: Any, positives: Any) -> Any:
+        """Yield each rule's reason and whom it drops; the surest comes first."""
+        free = ~hits["written"]
+        yield "score is not finite", ~np.isfinite(score)
+        yield "same text as a positive", hits["positive_similarity"] >= self.same_text
+        yield "same text as the query", score >= self.same_text
+        yield "chunk of a positive's document", hits["sibling"] & free
+        close = ~(score <= self.ceiling(positives)) & free
+        yield "too close to the positive's score", close
+        if self.min_rank is not None:
+            yield f"ranks before {self.min_rank}", (rank < self.min_rank) & free
+        if self.max_rank is not None:
+            yield f"ranks behind {self.max_rank}", (rank > self.max_rank) & free
+        if self.max_score is not None:
+            yield f"scores above {self.max_score:g}", (score > self.max_score) & free
+        if self.min_score is not None:
+            yield f"scores below {self.min_score:g}", (score < self.min_score) & free
+        if self.max_positive_similarity is not None:
+            near = hits["positive_similarity"] > self.max_positive_similarity
+            yield "too similar to a positive", near & free
+
+    def ceiling(self, positive_scores: Any) -> float:
+        """Return the highest score that the margins leave."""
+        if not len(positive_scores):
+            return np.inf
+        of: Any = {"min": np.min, "mean": np.mean, "max": np.max}[self.against]
+        score = float(of(np.asarray(positive_scores, dtype=np.float64)))
+        ceiling = np.inf
+        if self.relative_margin is not None:
+            ceiling = score - abs(score) * self.relative_margin
+        if self.absolute_margin is not None:
+            ceiling = min(ceiling, score - self.absolute_margin)
+        return ceiling

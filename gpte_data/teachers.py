@@ -1,0 +1,251 @@
+"""Where a teacher's vectors come from: a model that reads texts, or files that were made before.
+
+    st:MODEL, openai:MODEL, vllm:MODEL    embed the corpus once, beside it, and queries as they come
+    vectors:FOLDER                        documents.npy and queries.npy, made by anything
+
+A folder of vectors may hold `documents.txt` and `queries.txt` with an id a line; without them, row
+i belongs to passage i of the corpus and to pair i. Vectors need not have length 1.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gpte_data.backends import (
+    EMBEDDERS,
+    Embedder,
+    Encoding,
+    Options,
+    check,
+    embedder_identity,
+    label,
+    open_embedder,
+)  # fmt: skip
+from gpte_data.corpus import Corpus
+from gpte_data.errors import BadInput, BadOption
+from gpte_data.files import sha256_file, signature
+from gpte_data.stage import Row
+from gpte_data.vectors import VectorSpec
+
+if TYPE_CHECKING:
+    from gpte_data.backends.embedded import Embedded
+    from gpte_data.backends.vectors_on_disk import Vectors
+
+PRECOMPUTED = "vectors:"
+KINDS = "st:MODEL, openai:MODEL (any server), vllm:MODEL or vectors:FOLDER (made before)"
+
+
+class Teacher(Protocol):
+    """Gives the vectors of a corpus and of queries."""
+
+    label: str
+    """How rows name it."""
+
+    def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
+        """Raise a UserError if it can't be reached or found, or belongs to other rows."""
+
+    def ensure(self, corpus: Corpus) -> Mapping[str, int]:
+        """Make the corpus' vectors where they are missing; return what was noted."""
+
+    def documents(self, corpus: Corpus) -> "Vectors":
+        """Return the corpus' vectors, row i for passage i."""
+
+    def queries(self, rows: Sequence[Row]) -> "Embedded":
+        """Return a unit vector for each pair."""
+
+
+def open_teacher(
+    spec: str, options: Options, query_prompt: str = "", doc_prompt: str = ""
+) -> Teacher:
+    """Return the teacher of a SPEC."""
+    if spec.startswith(PRECOMPUTED):
+        return _precomputed(Path(spec.removeprefix(PRECOMPUTED)))
+    return ModelTeacher(spec, options, query_prompt, doc_prompt)
+
+
+def teacher_identity(spec: str) -> dict[str, Any]:
+    """Return what of a teacher enters a fingerprint, apart from how it encodes."""
+    if spec.startswith(PRECOMPUTED):
+        return {"kind": "vectors", **_precomputed(Path(spec.removeprefix(PRECOMPUTED))).identity}
+    found = embedder_identity(spec)
+    found.pop("dtype", None)
+    return found
+
+
+def dtype_identity(asked: str) -> str:
+    """Return the type that models run in here."""
+    from gpte_data.backends.st_embedder import dtype_of
+
+    return dtype_of(asked)
+
+
+@dataclass(frozen=True)
+class ModelTeacher:
+    """A model that embeds texts."""
+
+    spec: str
+    options: Options
+    query_prompt: str
+    doc_prompt: str
+
+    @property
+    def label(self) -> str:
+        """The SPEC, without the way to a local folder."""
+        return label(self.spec)
+
+    @property
+    def vector_spec(self) -> VectorSpec:
+        """What decides the corpus' vectors."""
+        identity = embedder_identity(self.spec, self.options.encoding)
+        return VectorSpec(self.spec, identity, self.doc_prompt)
+
+    def _open(self) -> Embedder:
+        return open_embedder(self.spec, self.options)
+
+    def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
+        """Raise a UserError if the model can't be reached or found."""
+        check(self.spec, EMBEDDERS, "teacher", self.options)
+
+    def ensure(self, corpus: Corpus) -> Mapping[str, int]:
+        """Embed what is missing of the corpus."""
+        from gpte_data.embedding import ensure_vectors
+
+        return ensure_vectors(corpus, self.vector_spec, self._open).notes
+
+    def documents(self, corpus: Corpus) -> "Vectors":
+        """Return the vectors that lie beside the corpus."""
+        from gpte_data.embedding import load_vectors
+
+        return load_vectors(corpus, self.vector_spec)
+
+    def queries(self, rows: Sequence[Row]) -> "Embedded":
+        """Embed the queries."""
+        from gpte_data.backends.embedded import embed
+
+        return embed(self._open(), [row["query"] for row in rows], self.query_prompt)
+
+
+class PrecomputedTeacher:
+    """Vectors in two files, with their ids beside them or in the order of the rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.label = f"{PRECOMPUTED}{folder.resolve().name}"
+        for name in ("documents.npy", "queries.npy"):
+            if not (folder / name).is_file():
+                raise BadOption(
+                    f"--teacher vectors:{folder} must name a folder with documents.npy and "
+                    f"queries.npy: there is no {folder / name}"
+                )
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """The hash of each file."""
+        names = ("documents.npy", "queries.npy", "documents.txt", "queries.txt")
+        return {n: sha256_file(self.folder / n) for n in names if (self.folder / n).is_file()}
+
+    @cached_property
+    def _documents(self) -> "Vectors":
+        return _opened(self.folder / "documents.npy")
+
+    @cached_property
+    def _queries(self) -> "Vectors":
+        return _opened(self.folder / "queries.npy")
+
+    @cached_property
+    def _query_places(self) -> dict[str, int]:
+        path = self.folder / "queries.txt"
+        found = {query_id: n for n, query_id in enumerate(_lines(path))}
+        if len(found) != len(self._queries):
+            raise BadInput(
+                f"{path} must hold one id for each of the {len(self._queries):,} vectors in "
+                f"queries.npy, none twice: found {len(found):,} different ones"
+            )
+        return found
+
+    def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
+        """Raise BadInput unless there is a vector for every passage and every pair."""
+        if self._documents.dimension != self._queries.dimension:
+            raise BadInput(
+                f"{self.folder} holds vectors of two models: documents.npy has "
+                f"{self._documents.dimension} numbers a row, queries.npy {self._queries.dimension}"
+            )
+        self.documents(corpus)
+        ids = [row.get("query_id") for row in read()]
+        if not (self.folder / "queries.txt").is_file():
+            if len(ids) != len(self._queries):
+                raise BadInput(
+                    f"{self.folder}/queries.npy has {len(self._queries):,} vectors for "
+                    f"{len(ids):,} pairs: give queries.txt with their ids, one a line"
+                )
+            # Pairs are looked up by id from here on, whatever shard or worker they come to.
+            self._query_places = {query_id: n for n, query_id in enumerate(ids)}
+            if len(self._query_places) != len(ids):
+                raise BadInput("two pairs have one query_id: give queries.txt with unique ids")
+        elif lost := [query_id for query_id in ids if query_id not in self._query_places]:
+            raise BadInput(f"{self.folder}/queries.txt has no line for the pair {lost[0]!r}")
+
+    def ensure(self, corpus: Corpus) -> Mapping[str, int]:
+        """Make nothing: all is there."""
+        return {}
+
+    def documents(self, corpus: Corpus) -> "Vectors":
+        """Return the documents' vectors in the order of the corpus."""
+        path = self.folder / "documents.txt"
+        found = self._documents
+        ids = _lines(path) if path.is_file() else None
+        if len(corpus.doc_ids) != len(found) or (ids is not None and len(ids) != len(found)):
+            raise BadInput(
+                f"{self.folder}/documents.npy has {len(found):,} vectors for "
+                f"{len(corpus.doc_ids):,} passages in {corpus}"
+                + (f" and {len(ids):,} ids in documents.txt" if ids is not None else "")
+            )
+        if ids is None or all(a == b for a, b in zip(ids, corpus.doc_ids, strict=True)):
+            return found
+        return found.reordered(_order(ids, corpus, path))
+
+    def queries(self, rows: Sequence[Row]) -> "Embedded":
+        """Return the vectors of the pairs, by their ids."""
+        from gpte_data.backends.embedded import Embedded
+
+        places = [self._query_places[row["query_id"]] for row in rows]
+        return Embedded(self._queries.take(places), 0)
+
+
+def _order(ids: Sequence[str], corpus: Corpus, path: Path) -> Any:
+    """Return where each passage's vector stands."""
+    import numpy as np
+
+    places = {doc_id: n for n, doc_id in enumerate(ids)}
+    if len(places) != len(ids):
+        raise BadInput(f"{path} holds an id twice: expected one line for each passage")
+    if lost := next((doc_id for doc_id in corpus.doc_ids if doc_id not in places), None):
+        raise BadInput(f"{path} has no line for {lost!r}, which is in {corpus}")
+    return np.array([places[doc_id] for doc_id in corpus.doc_ids], dtype=np.int64)
+
+
+def _opened(path: Path) -> "Vectors":
+    """Return a file's vectors, all of them looked at once: finite, not zero, and of length 1."""
+    from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
+
+    return Vectors([VectorFile(path)]).checked(path)
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file of ids."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} can't be read as ids, one a line: {error}") from None
+
+
+_OPEN: dict[tuple[Any, ...], PrecomputedTeacher] = {}
+
+
+def _precomputed(folder: Path) -> PrecomputedTeacher:
+    """Return the teacher of a folder, opened once in a process as long as its files stay."""
+    made = PrecomputedTeacher(folder)
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".npy", ".txt")]
+    return _OPEN.setdefault((folder, signature(files)), made)
