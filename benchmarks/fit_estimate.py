@@ -129,9 +129,7 @@ def main() -> None:
         "fitted_on": sorted(runs),
         "weights": dict(zip(EVIDENCE, np.round(made.weights, 5).tolist(), strict=True)),
         "intercept": round(made.intercept, 5),
-        "query_weights": dict(
-            zip(OF_QUERY, np.round(made.query_weights, 5).tolist(), strict=True)
-        ),
+        "query_weights": dict(zip(OF_QUERY, np.round(made.query_weights, 5).tolist(), strict=True)),
         "query_intercept": round(made.query_intercept, 5),
         "flatten": flatten,
         "share": round(share, 3),

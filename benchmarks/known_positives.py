@@ -62,10 +62,10 @@ def one_known(pairs: Iterable[Row], seed: int) -> list[Row]:
 
 def _lines(folder: Path, name: str) -> Iterator[Row]:
     packed = folder / f"{name}.gz"
-    opened: Any = gzip.open(packed, "rt") if packed.is_file() else (folder / name).open()
-    with opened as file:
-        for line in file:
-            yield json.loads(line)
+    path = packed if packed.is_file() else folder / name
+    with path.open("rb") as file:
+        lines: Any = gzip.GzipFile(fileobj=file) if path == packed else file
+        yield from map(json.loads, lines)
 
 
 def _parts_of_abstracts(folder: Path) -> tuple[list[Row], list[Row]]:

@@ -133,7 +133,9 @@ def report(source: str, work: Path) -> dict[str, float]:
     corpus, pairs = collection(Path(name), split or "test", folder)
     runs = [queries(corpus, pairs, seed, folder) for seed in SEEDS]
     sys.stdout.write(f"\n{Path(name).name}, {len(runs[0])} queries\n")
-    sys.stdout.write(f"{'rule':18} {'leak':>6} {'hardness':>9} {'short':>6}   ours at that hardness\n")
+    sys.stdout.write(
+        f"{'rule':18} {'leak':>6} {'hardness':>9} {'short':>6}   ours at that hardness\n"
+    )
     shares = {}
     for rule, choose in RULES.items():
         theirs = [taken(found, choose) for found in runs]

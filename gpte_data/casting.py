@@ -16,10 +16,10 @@ from gpte_data.backends import (
     EMBEDDERS,
     Embedder,
     check,
-    embedder_identity,
     open_embedder,
 )  # fmt: skip
 from gpte_data.backends.embedded import embed
+from gpte_data.backends.encoding import embedder_identity
 from gpte_data.errors import BadOption
 from gpte_data.manifest import dataset_content
 from gpte_data.personas import COLUMN, Personas, open_personas

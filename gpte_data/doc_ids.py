@@ -66,7 +66,7 @@ class Positions(Mapping[str, int]):
             same = self.hashes == self.hashes[place]
             found = [self.ids[position] for position in self.order[same]]
             if len(set(found)) < len(found):
-                return next(one for n, one in enumerate(found) if one in found[:n])
+                return str(next(one for n, one in enumerate(found) if one in found[:n]))
         return None
 
     def __getitem__(self, doc_id: str) -> int:

@@ -67,9 +67,7 @@ def reader(stage: Stage, cfg: StageConfig, jobs: list[Job]) -> Callable[[], Iter
     return read
 
 
-def survey(
-    stage: Stage, cfg: StageConfig, read: Callable[[], Iterable[Row]]
-) -> Mapping[str, Any]:
+def survey(stage: Stage, cfg: StageConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
     """Return what the stage finds in the whole input, where it looks at all of it."""
     if stage.hooks.survey is None or not stage.hooks.surveys(cfg):
         return {}

@@ -35,7 +35,6 @@ def pipe(stage: Stage, cfg: StageConfig, source: str, options: RunOptions) -> Le
             check_rows(stage, cfg, path, _rows(stage, cfg, path))
         reject = limited(stack.enter_context(_rejects(options.rejected)), options.max_errors)
 
-
         def read() -> Iterable[Row]:
             return islice(_rows(stage, cfg, path), options.limit) if path else ()
 

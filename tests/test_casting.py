@@ -13,7 +13,8 @@ from conftest import FOLK, cli, ok
 from server import serve
 
 from gpte_data import casting, io
-from gpte_data.backends import Options, embedder_identity, open_embedder
+from gpte_data.backends import Options, open_embedder
+from gpte_data.backends.encoding import embedder_identity
 from gpte_data.backends.st_embedder import STEmbedder
 from gpte_data.casting import Cast, Casting
 from gpte_data.corpus import open_corpus

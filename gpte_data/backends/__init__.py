@@ -193,7 +193,7 @@ def _opened(function: str, kinds: Mapping[str, str], what: str, spec: str, optio
     kind, model = parse_spec(spec, kinds, what)
     if options.corpus or options.batch:  # a corpus may change; a batch belongs to one shard
         return getattr(_module(kinds, kind), function)(model, options)
-    identity = _identity(kinds, what, spec)
+    identity = identity_of(kinds, what, spec)
     return _open(function, kinds[kind], model, options, tuple(identity.items()))
 
 
@@ -212,7 +212,8 @@ def check(spec: str, kinds: Mapping[str, str], what: str, options: Options) -> N
         module.check(model, options)
 
 
-def _identity(kinds: Mapping[str, str], what: str, spec: str) -> dict[str, str]:
+def identity_of(kinds: Mapping[str, str], what: str, spec: str) -> dict[str, str]:
+    """Return what of a model of any kind enters a fingerprint."""
     kind, model = parse_spec(spec, kinds, what)
     found: dict[str, str] = _module(kinds, kind).identity(model)
     return {"kind": kind, **found}
@@ -220,31 +221,12 @@ def _identity(kinds: Mapping[str, str], what: str, spec: str) -> dict[str, str]:
 
 def llm_identity(spec: str) -> dict[str, str]:
     """Return what of a language model enters a fingerprint."""
-    return _identity(LLMS, "language model", spec)
-
-
-def embedder_identity(spec: str, encoding: Encoding = Encoding()) -> dict[str, Any]:
-    """Return what of a teacher enters a fingerprint.
-
-    Raises:
-        BadOption: The teacher does not take such an encoding.
-    """
-    kind, _ = parse_spec(spec, EMBEDDERS, "teacher")
-    module = _module(EMBEDDERS, kind)
-    for name in ("dtype", "max_length"):
-        if getattr(encoding, name) != getattr(Encoding(), name) and not hasattr(module, "dtype_of"):
-            option = name.replace("_", "-")
-            raise BadOption(f"--{option} is for st:MODEL: {spec} decides that itself, leave it out")
-    found: dict[str, Any] = _identity(EMBEDDERS, "teacher", spec)
-    if hasattr(module, "dtype_of"):
-        found["dtype"] = module.dtype_of(encoding.dtype)
-    own = {"max_length": encoding.max_length, "truncate_dim": encoding.truncate_dim}
-    return found | {name: value for name, value in own.items() if value is not None}
+    return identity_of(LLMS, "language model", spec)
 
 
 def reranker_identity(spec: str) -> dict[str, str]:
     """Return what of a reranker enters a fingerprint."""
-    return _identity(RERANKERS, "reranker", spec)
+    return identity_of(RERANKERS, "reranker", spec)
 
 
 def label(spec: str) -> str:

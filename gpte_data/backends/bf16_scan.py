@@ -11,7 +11,11 @@ float64 by the caller. A block's scores are never gone through one by one: the m
 documents is compared with the threshold that the query has reached, and few groups pass it.
 """
 
+import importlib.util
+import os
+import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,11 +37,17 @@ PLACES, SCORES = 34, 16
 
 @cache
 def has_bf16() -> bool:
-    """Tell whether torch is here, and a GPU or a processor with bfloat16 products."""
-    try:
-        import torch
-    except ImportError:
+    """Tell whether torch is here, and a GPU or a processor with bfloat16 products.
+
+    Loading torch takes seconds; on Linux without a GPU the processor's own list is enough.
+    """
+    if importlib.util.find_spec("torch") is None:
         return False
+    listed = Path("/proc/cpuinfo")
+    if listed.is_file() and not any(map(os.path.exists, ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))):
+        return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", listed.read_text()))
+    import torch
+
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")

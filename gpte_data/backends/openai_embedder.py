@@ -68,9 +68,7 @@ class OpenAIEmbedder:
             if answer.shape[1] != dimension:
                 sizes = sorted({dimension, answer.shape[1]})
                 raise EndpointError(f"the teacher gave vectors of several lengths: {sizes}")
-            yield Batch(
-                range(done, done + len(batch)), unit(answer, refusal, self.dimension), cut
-            )
+            yield Batch(range(done, done + len(batch)), unit(answer, refusal, self.dimension), cut)
             done += len(batch)
 
     async def _ask(self, client: Client, batch: list[str]) -> Any:

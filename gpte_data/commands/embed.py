@@ -12,31 +12,52 @@ def embed(
         str, typer.Option(help="st:MODEL, openai:MODEL (any server) or vllm:MODEL.")
     ] = "st:all-MiniLM-L6-v2",
     doc_prompt: Annotated[str, typer.Option(help="Put before each document.")] = "",
+    dtype: Annotated[
+        str, typer.Option(help="Of st:MODEL: float32, bfloat16 or float16; the fastest by default.")
+    ] = "auto",
+    max_length: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of st:MODEL: tokens of a text that are read, at most."),
+    ] = None,
+    truncate_dim: Annotated[
+        int | None, typer.Option(min=1, help="Numbers of a vector that are kept (Matryoshka).")
+    ] = None,
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help="Of st:MODEL: padded tokens run together.")
+    ] = 8192,
     base_url: Annotated[
         list[str] | None, typer.Option(help="Server for openai:MODEL; may be given more than once.")
     ] = None,
-    concurrency: Annotated[int, typer.Option(help="Requests in flight.")] = 64,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight.")] = 64,
 ) -> None:
     """Make the vectors of a corpus and keep them beside it, for mining with the same teacher.
 
-    They lie in CORPUS/_vectors, one .npy a shard, row i for row i; what is there is not made again.
+    They lie in CORPUS/_vectors, one .npy a shard, row i for row i, in float16; what is there is not
+    made again, and what a killed run has made of a shard is used.
     """
-    from gpte_data.backends import EMBEDDERS, Options, check, embedder_identity, open_embedder
+    from gpte_data.backends import Encoding, Options
     from gpte_data.corpus import open_corpus
     from gpte_data.embedding import ensure_vectors
     from gpte_data.files import disk_errors
     from gpte_data.manifest import check_finished
     from gpte_data.talk import say_ledger
-    from gpte_data.vectors import VectorSpec, vectors_path
+    from gpte_data.teachers.model import ModelTeacher
+    from gpte_data.vectors import vectors_path
 
+    options = Options(
+        encoding=Encoding(dtype, max_length, truncate_dim),
+        base_urls=tuple(base_url or ()),
+        concurrency=concurrency,
+        batch_tokens=batch_tokens,
+    )
+    model = ModelTeacher(teacher, options, "", doc_prompt)
     with disk_errors(corpus):
         check_finished(corpus)
         opened = open_corpus((corpus,))
         documents = len(opened.doc_ids)
-        options = Options(base_urls=tuple(base_url or ()), concurrency=concurrency)
-        spec = VectorSpec(teacher, embedder_identity(teacher), doc_prompt)
-        check(teacher, EMBEDDERS, "teacher", options)
-        ledger = ensure_vectors(opened, spec, lambda: open_embedder(teacher, options))
+        spec = model.vector_spec
+        model.check(opened, lambda: ())
+        ledger = ensure_vectors(opened, spec, model.open)
         folder = vectors_path(opened.shards[0], spec).parent
         if ledger.rows_in:
             say_ledger("embed", ledger)

@@ -1,11 +1,11 @@
 """Hard negatives: candidates found and described, false negatives estimated, negatives chosen.
 
-    miner       a block of queries: search, exact scores, and what is known of each candidate
-    terms       which words each passage has, kept beside the corpus
-    lexical     BM25 between queries, candidates and positives, from those words
-    evidence    what the estimate looks at, free of any teacher's scale
-    estimate    the probability that a candidate is a positive that nobody labelled
-    hidden      how many such positives there are, from where the known ones rank
-    choosing    the hardest negatives under a budget of false ones; sampling
-    rules       margins, windows, caps: verdict and reason for each candidate
+miner       a block of queries: search, exact scores, and what is known of each candidate
+terms       which words each passage has, kept beside the corpus
+lexical     BM25 between queries, candidates and positives, from those words
+evidence    what the estimate looks at, free of any teacher's scale
+estimate    the probability that a candidate is a positive that nobody labelled
+hidden      how many such positives there are, from where the known ones rank
+choosing    the hardest negatives under a budget of false ones; sampling
+rules       margins, windows, caps: verdict and reason for each candidate
 """

@@ -61,9 +61,7 @@ def price_for(
 class _Table:
     """Scores and probabilities of all queries, filled up with what is never taken."""
 
-    def __init__(
-        self, scores: Sequence[Any], probabilities: Sequence[Any], negatives: int
-    ) -> None:
+    def __init__(self, scores: Sequence[Any], probabilities: Sequence[Any], negatives: int) -> None:
         width = max((len(one) for one in scores), default=0)
         self.scores = np.full((len(scores), max(width, negatives)), -np.inf)
         self.probabilities = np.zeros_like(self.scores)

@@ -38,6 +38,3 @@ def settled(row: Row, cfg: ChoiceConfig, books: Ledger) -> Event:
         return Rejected(row, f"fewer than {cfg.num_negatives} negatives")
     books.notes[f"queries with fewer than {cfg.num_negatives} negatives"] += 1
     return row
-
-
-

@@ -1,9 +1,9 @@
 """How many positives nobody labelled, from where the labelled ones rank.
 
-A known positive is taken for a draw from all of a query's positives. If there is only that one, the
-known ones stand where the model expects positives, and the best ranks are full of them. If there are
-many, most of the best ranks belong to others, and the known ones are spread evenly over a plateau:
-the likelihood that the known positive is the one it is,
+A known positive is taken for a draw from all of a query's positives. If there is only that one,
+the known ones stand where the model expects positives, and the best ranks are full of them. If
+there are many, most of the best ranks belong to others, and the known ones are spread evenly over a
+plateau: the likelihood that the known positive is the one it is,
 
     f(known) / sum of f over the candidates and the known ones,    f = 1 / (1 + exp(-(t l + a)))
 

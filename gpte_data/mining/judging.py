@@ -93,9 +93,7 @@ class Judge:
         return "no rule drops it" if margins == (None, None) else "below the margin"
 
 
-def survey(
-    found: Sequence[Hits], rules: Rules, negatives: int, budget: float
-) -> dict[str, Any]:
+def survey(found: Sequence[Hits], rules: Rules, negatives: int, budget: float) -> dict[str, Any]:
     """Fit the estimate and the price of a false negative to a sample of a dataset's queries.
 
     Returns:

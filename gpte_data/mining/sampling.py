@@ -36,7 +36,9 @@ class Sampling:
         if self.strategy == "top" or not len(scores):
             return np.arange(len(scores))
         random = np.random.Generator(np.random.Philox(bits(self.seed, query_id, "negatives")))
-        return np.argsort(-(self._weights(scores, positive_scores) + random.gumbel(size=len(scores))))
+        return np.argsort(
+            -(self._weights(scores, positive_scores) + random.gumbel(size=len(scores)))
+        )
 
     def _weights(self, scores: Any, positive_scores: Any) -> Any:
         """Return the logarithm of each candidate's weight."""

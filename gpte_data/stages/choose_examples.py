@@ -14,9 +14,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from gpte_data.asking import AskingConfig, teacher_options
-from gpte_data.backends import EMBEDDERS, check, embedder_identity, open_embedder
-from gpte_data.backends.journal import Journal
+from gpte_data.backends import EMBEDDERS, check, open_embedder
 from gpte_data.backends.embedded import embed
+from gpte_data.backends.encoding import embedder_identity
+from gpte_data.backends.journal import Journal
 from gpte_data.config import Identity, Runtime
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.examples import FEWEST, MOST, ROWS, example_problem, read_examples, shown

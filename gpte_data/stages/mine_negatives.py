@@ -21,17 +21,11 @@ from pydantic import Field
 from gpte_data.backends import Encoding, Options
 from gpte_data.config import Identity, Runtime
 from gpte_data.corpus import Corpus, corpus_identity, open_corpus
-from gpte_data.errors import BadInput
 from gpte_data.mining.options import ChoiceConfig
+from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.randomness import bits
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
-from gpte_data.teachers import (
-    KINDS,
-    Teacher,
-    dtype_identity,
-    open_teacher,
-    teacher_identity,
-)  # fmt: skip
+from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teacher, teacher_identity
 
 if TYPE_CHECKING:
     from gpte_data.mining.judging import Hits
@@ -55,7 +49,7 @@ class MineConfig(ChoiceConfig):
     top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
     query_prompt: str = Field("", description="Put before each query when it is embedded.")
     doc_prompt: str = Field("", description="Put before each document when it is embedded.")
-    dtype: Annotated[str, Identity(dtype_identity)] = Field(
+    dtype: Annotated[str, Runtime()] = Field(
         "auto", description="Of st:MODEL: float32, bfloat16 or float16; bfloat16 where it is fast."
     )
     max_length: int | None = Field(
@@ -75,6 +69,16 @@ class MineConfig(ChoiceConfig):
         8192, ge=1, description="Of st:MODEL: padded tokens run together."
     )
 
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the output; the type that a model runs in among it."""
+        kind = self.teacher.partition(":")[0]
+        own = {"dtype": dtype_of(self.dtype)} if kind == "st" else {}
+        return super().identity() | own
+
+    def drops(self) -> bool:
+        """Tell whether positives that are not in the corpus are left out."""
+        return self.missing_positives == "drop"
+
     def open_teacher(self) -> Teacher:
         """Return the teacher; a model is loaded when it is first needed."""
         encoding = Encoding(self.dtype, self.max_length, self.truncate_dim)
@@ -91,8 +95,8 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str,
     """Check the documents that all rows name, then make what vectors are missing."""
     corpus, teacher = open_corpus(cfg.corpus), cfg.open_teacher()
     for row in read():
-        _known_positives(row, corpus, cfg)
-        _check_written(row, corpus)
+        known_positives(row, corpus, drop=cfg.drops())
+        check_written(row, corpus)
     teacher.check(corpus, read)
     return _ensure(corpus, teacher)
 
@@ -108,7 +112,7 @@ def _ensure(corpus: Corpus, teacher: Teacher) -> Mapping[str, int]:
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
     """Fit the estimate of false negatives to a sample of all queries."""
     corpus = open_corpus(cfg.corpus)
-    prepared = (_prepared(row, corpus, cfg) for row in read())
+    prepared = (ready(row, corpus, drop=cfg.drops()) for row in read())
     good = (row for row, problem, _ in prepared if problem is None)
     sample = heapq.nsmallest(SAMPLE, good, key=lambda row: bits(0, row["query_id"], "survey"))
     return _surveyed(cfg, sample)
@@ -128,9 +132,7 @@ def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
     reads={"query_id", "query", "positives"},
     adds={"candidates", "positive_scores"},
     version=2,
-    hooks=Hooks(
-        prepare=_prepare, survey=_survey, surveys=lambda cfg: cfg.budget() is not None
-    ),
+    hooks=Hooks(prepare=_prepare, survey=_survey, surveys=lambda cfg: cfg.budget() is not None),
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored and judged candidates."""
@@ -142,13 +144,13 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
     while block := list(islice(source, QUERIES)):
         good = []
         for row in block:
-            ready, problem, lost = _prepared(row, corpus, cfg)
+            pair, problem, lost = ready(row, corpus, drop=cfg.drops())
             if lost:
                 ctx.ledger.notes["positives not in the corpus, left out"] += lost
             if problem:
-                yield Rejected(ready, problem)
+                yield Rejected(pair, problem)
             else:
-                good.append(ready)
+                good.append(pair)
         if judge is None and good:
             judge = judge_of(cfg, ctx.shared or _of_these(cfg, good))
         for mined in miner.mine(good, ctx):
@@ -217,60 +219,3 @@ def _row(mined: "Mined", miner: "Miner", verdicts: Mapping[str, Any]) -> Row:
             }
         ),
     }
-
-
-def _prepared(row: Row, corpus: Corpus, cfg: MineConfig) -> tuple[Row, str | None, int]:
-    """Return a row as it is mined for, what is wrong with it, and how many positives it lost."""
-    known = _known_positives(row, corpus, cfg)
-    lost = len(set(row["positives"])) - len(known)
-    _check_written(row, corpus)
-    row = {k: v for k, v in row.items() if k != "written"} | {"positives": known}
-    return row, _problem(row), lost
-
-
-def _known_positives(row: Row, corpus: Corpus, cfg: MineConfig) -> list[str]:
-    """Return the positives that are in the corpus; raise BadInput for others, if they matter."""
-    positives: Any = row.get("positives", [])
-    if not isinstance(positives, list):
-        raise BadInput(
-            f"pair {row.get('query_id')!r} must hold a list of doc_ids as positives, "
-            f"found {positives!r}"
-        )
-    for doc_id in positives:
-        if doc_id not in corpus.position and cfg.missing_positives == "error":
-            remedy = f"give {_corpus_of(row, doc_id)}, or --missing-positives drop"
-            raise BadInput(
-                f"pair {row['query_id']!r} has the positive {doc_id!r}, which is not in {corpus}: "
-                f"{remedy}"
-            )
-    return [doc_id for doc_id in dict.fromkeys(positives) if doc_id in corpus.position]
-
-
-def _check_written(row: Row, corpus: Corpus) -> None:
-    """Raise BadInput unless all negatives that were written for a pair are in the corpus."""
-    negatives: Any = row.get("negatives", [])
-    if not isinstance(negatives, list):
-        raise BadInput(
-            f"pair {row.get('query_id')!r} must hold a list of doc_ids as negatives, "
-            f"found {negatives!r}"
-        )
-    for doc_id in negatives:
-        if doc_id not in corpus.position:
-            raise BadInput(
-                f"pair {row['query_id']!r} has the negative {doc_id!r}, which is not in {corpus}: "
-                f"give {_corpus_of(row, doc_id)}"
-            )
-
-
-def _corpus_of(row: Row, doc_id: str) -> str:
-    """Return in words the corpus that a missing document belongs to."""
-    if any(passage["doc_id"] == doc_id for passage in row.get("written", ())):
-        return "the corpus that gpte-data passages makes of these pairs as one more --corpus"
-    return "the corpus it belongs to; of passages that a recipe wrote, gpte-data passages makes one"
-
-
-def _problem(row: Row) -> str | None:
-    """Return why a pair can't be mined for, or None."""
-    if not isinstance(row["query"], str) or not row["query"].strip():
-        return "empty query"
-    return None if row["positives"] else "no positive in the corpus"

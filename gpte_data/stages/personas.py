@@ -17,10 +17,10 @@ from gpte_data.asking import AskingConfig, teacher_options
 from gpte_data.backends import (
     EMBEDDERS,
     check,
-    embedder_identity,
     label,
     open_embedder,
 )  # fmt: skip
+from gpte_data.backends.encoding import embedder_identity
 from gpte_data.backends.journal import Journal
 from gpte_data.config import Identity, Runtime
 from gpte_data.distinct import Distinct

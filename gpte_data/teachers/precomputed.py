@@ -1,130 +1,25 @@
-"""Where a teacher's vectors come from: a model that reads texts, or files that were made before.
+"""`vectors:FOLDER`: vectors that were made before, by anything.
 
-    st:MODEL, openai:MODEL, vllm:MODEL    embed the corpus once, beside it, and queries as they come
-    vectors:FOLDER                        documents.npy and queries.npy, made by anything
-
-A folder of vectors may hold `documents.txt` and `queries.txt` with an id a line; without them, row
-i belongs to passage i of the corpus and to pair i. Vectors need not have length 1.
+The folder holds `documents.npy` and `queries.npy`, and may hold `documents.txt` and `queries.txt`
+with an id a line; without them, row i belongs to passage i of the corpus and to pair i. Vectors
+need not have length 1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from gpte_data.backends import (
-    EMBEDDERS,
-    Embedder,
-    Encoding,
-    Options,
-    check,
-    embedder_identity,
-    label,
-    open_embedder,
-)  # fmt: skip
+import numpy as np
+
+from gpte_data.backends.embedded import Embedded
+from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.files import sha256_file, signature
 from gpte_data.stage import Row
-from gpte_data.vectors import VectorSpec
 
-if TYPE_CHECKING:
-    from gpte_data.backends.embedded import Embedded
-    from gpte_data.backends.vectors_on_disk import Vectors
-
-PRECOMPUTED = "vectors:"
-KINDS = "st:MODEL, openai:MODEL (any server), vllm:MODEL or vectors:FOLDER (made before)"
-
-
-class Teacher(Protocol):
-    """Gives the vectors of a corpus and of queries."""
-
-    label: str
-    """How rows name it."""
-
-    def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
-        """Raise a UserError if it can't be reached or found, or belongs to other rows."""
-
-    def ensure(self, corpus: Corpus) -> Mapping[str, int]:
-        """Make the corpus' vectors where they are missing; return what was noted."""
-
-    def documents(self, corpus: Corpus) -> "Vectors":
-        """Return the corpus' vectors, row i for passage i."""
-
-    def queries(self, rows: Sequence[Row]) -> "Embedded":
-        """Return a unit vector for each pair."""
-
-
-def open_teacher(
-    spec: str, options: Options, query_prompt: str = "", doc_prompt: str = ""
-) -> Teacher:
-    """Return the teacher of a SPEC."""
-    if spec.startswith(PRECOMPUTED):
-        return _precomputed(Path(spec.removeprefix(PRECOMPUTED)))
-    return ModelTeacher(spec, options, query_prompt, doc_prompt)
-
-
-def teacher_identity(spec: str) -> dict[str, Any]:
-    """Return what of a teacher enters a fingerprint, apart from how it encodes."""
-    if spec.startswith(PRECOMPUTED):
-        return {"kind": "vectors", **_precomputed(Path(spec.removeprefix(PRECOMPUTED))).identity}
-    found = embedder_identity(spec)
-    found.pop("dtype", None)
-    return found
-
-
-def dtype_identity(asked: str) -> str:
-    """Return the type that models run in here."""
-    from gpte_data.backends.st_embedder import dtype_of
-
-    return dtype_of(asked)
-
-
-@dataclass(frozen=True)
-class ModelTeacher:
-    """A model that embeds texts."""
-
-    spec: str
-    options: Options
-    query_prompt: str
-    doc_prompt: str
-
-    @property
-    def label(self) -> str:
-        """The SPEC, without the way to a local folder."""
-        return label(self.spec)
-
-    @property
-    def vector_spec(self) -> VectorSpec:
-        """What decides the corpus' vectors."""
-        identity = embedder_identity(self.spec, self.options.encoding)
-        return VectorSpec(self.spec, identity, self.doc_prompt)
-
-    def _open(self) -> Embedder:
-        return open_embedder(self.spec, self.options)
-
-    def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
-        """Raise a UserError if the model can't be reached or found."""
-        check(self.spec, EMBEDDERS, "teacher", self.options)
-
-    def ensure(self, corpus: Corpus) -> Mapping[str, int]:
-        """Embed what is missing of the corpus."""
-        from gpte_data.embedding import ensure_vectors
-
-        return ensure_vectors(corpus, self.vector_spec, self._open).notes
-
-    def documents(self, corpus: Corpus) -> "Vectors":
-        """Return the vectors that lie beside the corpus."""
-        from gpte_data.embedding import load_vectors
-
-        return load_vectors(corpus, self.vector_spec)
-
-    def queries(self, rows: Sequence[Row]) -> "Embedded":
-        """Embed the queries."""
-        from gpte_data.backends.embedded import embed
-
-        return embed(self._open(), [row["query"] for row in rows], self.query_prompt)
+KIND = "vectors:"
 
 
 class PrecomputedTeacher:
@@ -132,7 +27,7 @@ class PrecomputedTeacher:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.label = f"{PRECOMPUTED}{folder.resolve().name}"
+        self.label = f"{KIND}{folder.resolve().name}"
         for name in ("documents.npy", "queries.npy"):
             if not (folder / name).is_file():
                 raise BadOption(
@@ -147,11 +42,11 @@ class PrecomputedTeacher:
         return {n: sha256_file(self.folder / n) for n in names if (self.folder / n).is_file()}
 
     @cached_property
-    def _documents(self) -> "Vectors":
+    def _documents(self) -> Vectors:
         return _opened(self.folder / "documents.npy")
 
     @cached_property
-    def _queries(self) -> "Vectors":
+    def _queries(self) -> Vectors:
         return _opened(self.folder / "queries.npy")
 
     @cached_property
@@ -191,7 +86,7 @@ class PrecomputedTeacher:
         """Make nothing: all is there."""
         return {}
 
-    def documents(self, corpus: Corpus) -> "Vectors":
+    def documents(self, corpus: Corpus) -> Vectors:
         """Return the documents' vectors in the order of the corpus."""
         path = self.folder / "documents.txt"
         found = self._documents
@@ -206,18 +101,14 @@ class PrecomputedTeacher:
             return found
         return found.reordered(_order(ids, corpus, path))
 
-    def queries(self, rows: Sequence[Row]) -> "Embedded":
+    def queries(self, rows: Sequence[Row]) -> Embedded:
         """Return the vectors of the pairs, by their ids."""
-        from gpte_data.backends.embedded import Embedded
-
         places = [self._query_places[row["query_id"]] for row in rows]
         return Embedded(self._queries.take(places), 0)
 
 
 def _order(ids: Sequence[str], corpus: Corpus, path: Path) -> Any:
     """Return where each passage's vector stands."""
-    import numpy as np
-
     places = {doc_id: n for n, doc_id in enumerate(ids)}
     if len(places) != len(ids):
         raise BadInput(f"{path} holds an id twice: expected one line for each passage")
@@ -226,10 +117,8 @@ def _order(ids: Sequence[str], corpus: Corpus, path: Path) -> Any:
     return np.array([places[doc_id] for doc_id in corpus.doc_ids], dtype=np.int64)
 
 
-def _opened(path: Path) -> "Vectors":
+def _opened(path: Path) -> Vectors:
     """Return a file's vectors, all of them looked at once: finite, not zero, and of length 1."""
-    from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
-
     return Vectors([VectorFile(path)]).checked(path)
 
 
@@ -244,7 +133,7 @@ def _lines(path: Path) -> list[str]:
 _OPEN: dict[tuple[Any, ...], PrecomputedTeacher] = {}
 
 
-def _precomputed(folder: Path) -> PrecomputedTeacher:
+def opened(folder: Path) -> PrecomputedTeacher:
     """Return the teacher of a folder, opened once in a process as long as its files stay."""
     made = PrecomputedTeacher(folder)
     files = [path for path in sorted(folder.iterdir()) if path.suffix in (".npy", ".txt")]

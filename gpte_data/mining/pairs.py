@@ -1,0 +1,64 @@
+"""Pairs as mining takes them: their positives, and what was written for them, are in the corpus."""
+
+from typing import Any
+
+from gpte_data.corpus import Corpus
+from gpte_data.errors import BadInput
+from gpte_data.stage import Row
+
+
+def ready(row: Row, corpus: Corpus, *, drop: bool) -> tuple[Row, str | None, int]:
+    """Return a row as it is mined for, what is wrong with it, and how many positives it lost."""
+    known = known_positives(row, corpus, drop=drop)
+    lost = len(set(row["positives"])) - len(known)
+    check_written(row, corpus)
+    row = {k: v for k, v in row.items() if k != "written"} | {"positives": known}
+    return row, _problem(row), lost
+
+
+def known_positives(row: Row, corpus: Corpus, *, drop: bool) -> list[str]:
+    """Return the positives that are in the corpus; raise BadInput for others, if they matter."""
+    positives: Any = row.get("positives", [])
+    if not isinstance(positives, list):
+        raise BadInput(
+            f"pair {row.get('query_id')!r} must hold a list of doc_ids as positives, "
+            f"found {positives!r}"
+        )
+    for doc_id in positives:
+        if doc_id not in corpus.position and not drop:
+            remedy = f"give {_corpus_of(row, doc_id)}, or --missing-positives drop"
+            raise BadInput(
+                f"pair {row['query_id']!r} has the positive {doc_id!r}, which is not in {corpus}: "
+                f"{remedy}"
+            )
+    return [doc_id for doc_id in dict.fromkeys(positives) if doc_id in corpus.position]
+
+
+def check_written(row: Row, corpus: Corpus) -> None:
+    """Raise BadInput unless all negatives that were written for a pair are in the corpus."""
+    negatives: Any = row.get("negatives", [])
+    if not isinstance(negatives, list):
+        raise BadInput(
+            f"pair {row.get('query_id')!r} must hold a list of doc_ids as negatives, "
+            f"found {negatives!r}"
+        )
+    for doc_id in negatives:
+        if doc_id not in corpus.position:
+            raise BadInput(
+                f"pair {row['query_id']!r} has the negative {doc_id!r}, which is not in {corpus}: "
+                f"give {_corpus_of(row, doc_id)}"
+            )
+
+
+def _corpus_of(row: Row, doc_id: str) -> str:
+    """Return in words the corpus that a missing document belongs to."""
+    if any(passage["doc_id"] == doc_id for passage in row.get("written", ())):
+        return "the corpus that gpte-data passages makes of these pairs as one more --corpus"
+    return "the corpus it belongs to; of passages that a recipe wrote, gpte-data passages makes one"
+
+
+def _problem(row: Row) -> str | None:
+    """Return why a pair can't be mined for, or None."""
+    if not isinstance(row["query"], str) or not row["query"].strip():
+        return "empty query"
+    return None if row["positives"] else "no positive in the corpus"

@@ -1,0 +1,74 @@
+"""Where a teacher's vectors come from: a model that reads texts, or files that were made before.
+
+    st:MODEL, openai:MODEL, vllm:MODEL    embed the corpus once, beside it, and queries as they come
+    vectors:FOLDER                        documents.npy and queries.npy, made by anything
+
+A new kind is a new file and a line in `open_teacher`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gpte_data.backends import Options
+from gpte_data.backends.encoding import embedder_identity
+from gpte_data.corpus import Corpus
+from gpte_data.stage import Row
+
+if TYPE_CHECKING:
+    from gpte_data.backends.embedded import Embedded
+    from gpte_data.backends.vectors_on_disk import Vectors
+
+PRECOMPUTED = "vectors:"
+KINDS = "st:MODEL, openai:MODEL (any server), vllm:MODEL or vectors:FOLDER (made before)"
+
+
+class Teacher(Protocol):
+    """Gives the vectors of a corpus and of queries."""
+
+    @property
+    def label(self) -> str:
+        """How rows name it."""
+
+    def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
+        """Raise a UserError if it can't be reached or found, or belongs to other rows."""
+
+    def ensure(self, corpus: Corpus) -> Mapping[str, int]:
+        """Make the corpus' vectors where they are missing; return what was noted."""
+
+    def documents(self, corpus: Corpus) -> "Vectors":
+        """Return the corpus' vectors, row i for passage i."""
+
+    def queries(self, rows: Sequence[Row]) -> "Embedded":
+        """Return a unit vector for each pair."""
+
+
+def open_teacher(
+    spec: str, options: Options, query_prompt: str = "", doc_prompt: str = ""
+) -> Teacher:
+    """Return the teacher of a SPEC."""
+    if spec.startswith(PRECOMPUTED):
+        from gpte_data.teachers.precomputed import opened
+
+        return opened(Path(spec.removeprefix(PRECOMPUTED)))
+    from gpte_data.teachers.model import ModelTeacher
+
+    return ModelTeacher(spec, options, query_prompt, doc_prompt)
+
+
+def teacher_identity(spec: str) -> dict[str, Any]:
+    """Return what of a teacher enters a fingerprint, apart from how it encodes."""
+    if spec.startswith(PRECOMPUTED):
+        from gpte_data.teachers.precomputed import opened
+
+        return {"kind": "vectors", **opened(Path(spec.removeprefix(PRECOMPUTED))).identity}
+    found = embedder_identity(spec)
+    found.pop("dtype", None)
+    return found
+
+
+def dtype_of(asked: str) -> str:
+    """Return the type that models of `st:` run in here."""
+    from gpte_data.backends import st_embedder
+
+    return st_embedder.dtype_of(asked)
