@@ -15,13 +15,14 @@ class Candidates(Sequence[dict[str, Any]]):
     Args:
         columns: Field name -> values, numpy or Arrow arrays of one length; an array of two
             dimensions holds a list of numbers for each candidate.
+        length: How many candidates; of columns, their length.
     """
 
     __slots__ = ("columns", "length")
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
+    def __init__(self, columns: Mapping[str, Any], length: int | None = None) -> None:
         self.columns = columns
-        self.length = len(next(iter(columns.values()))) if columns else 0
+        self.length = len(next(iter(columns.values()))) if length is None else length
 
     def __len__(self) -> int:
         return self.length
@@ -55,6 +56,37 @@ def _listed(values: Any) -> list[Any]:
     return list(values.to_pylist() if hasattr(values, "to_pylist") else values.tolist())
 
 
+def from_arrow(column: Any) -> Iterator["Candidates | None"]:
+    """Yield the candidates of each row of an Arrow column, a list of structs."""
+    structs = column.values
+    names = [structs.type.field(n).name for n in range(structs.type.num_fields)]
+    fields = [structs.field(n) for n in range(structs.type.num_fields)]
+    filled = [(n, f) for n, f in zip(names, fields, strict=True) if f.null_count < len(f)]
+    offsets = column.offsets.to_pylist()
+    for row, there in enumerate(column.is_valid().to_pylist()):
+        start, stop = offsets[row], offsets[row + 1]
+        part = {name: field.slice(start, stop - start) for name, field in filled}
+        yield Candidates(part, stop - start) if there else None
+
+
+def columns_of(value: Sequence[Mapping[str, Any]], type_: Any) -> dict[str, Any]:
+    """Return candidates, dicts or columns, as Arrow arrays by name; fields that none has are out.
+
+    Args:
+        value: Of one row.
+        type_: Of a row's candidates in Arrow, a list of structs.
+    """
+    import pyarrow as pa
+
+    if isinstance(value, Candidates):
+        return dict(value.columns)
+    array = pa.array(list(value), type_.value_type)
+    fields = [
+        (type_.value_type.field(n).name, array.field(n)) for n in range(array.type.num_fields)
+    ]
+    return {name: field for name, field in fields if field.null_count < len(field)}
+
+
 def as_rows(value: Any) -> Any:
     """Return candidates as a list of dicts; anything else as it is."""
     return list(value) if isinstance(value, Candidates) else value
@@ -84,10 +116,16 @@ def _joined(parts: Sequence[Any], type_: Any, offsets: Any) -> Any:
 
     if parts[0] is None:
         return pa.nulls(int(offsets[-1]), type_)
-    if isinstance(parts[0], np.ndarray):
+    if all(isinstance(part, np.ndarray) for part in parts):
         joined = np.concatenate(parts)
         if joined.ndim == 1:
             return pa.array(joined).cast(type_)
         starts = np.arange(0, joined.size + 1, joined.shape[1], dtype=np.int32)
         return pa.ListArray.from_arrays(pa.array(starts), pa.array(joined.reshape(-1))).cast(type_)
-    return pa.concat_arrays(parts).cast(type_)
+    return pa.concat_arrays([_cast(part, type_) for part in parts])
+
+
+def _cast(part: Any, type_: Any) -> Any:
+    import pyarrow as pa
+
+    return (part if isinstance(part, pa.Array) else pa.array(part.tolist(), type_)).cast(type_)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gpte_data.candidates import as_rows
+from gpte_data.candidates import as_rows, from_arrow
 from gpte_data.errors import BadInput, first_line
 from gpte_data.files import atomic
 from gpte_data.parquet import write_parquet
@@ -128,21 +128,36 @@ def _read_parquet(path: Path, columns: Iterable[str] | None) -> Iterator[Row]:
     names = None if columns is None else [n for n in columns if n in file.schema_arrow.names]
     try:
         for batch in file.iter_batches(batch_size=BATCH, columns=names):
-            for row in batch.to_pylist():
-                yield _without_none(row)
+            yield from _rows(batch)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{path} is damaged: {first_line(error)}") from None
 
 
+def _rows(batch: Any) -> Iterator[Row]:
+    """Yield the rows of an Arrow batch; candidates stay columns until they are looked at."""
+    names = batch.schema.names
+    if "candidates" not in names or not _is_list_of_structs(batch.column("candidates")):
+        yield from map(_without_none, batch.to_pylist())
+        return
+    others = batch.drop_columns(["candidates"]).to_pylist()
+    for row, hits in zip(others, from_arrow(batch.column("candidates")), strict=True):
+        yield _without_none(row | {"candidates": hits})
+
+
+def _is_list_of_structs(column: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type))
+
+
 def _without_none(row: Row) -> Row:
-    """Drop empty fields, also those inside candidates and passages that were written."""
+    """Drop empty fields, also those inside passages that were written."""
     found = tidy(row)
-    for column in ("candidates", "written"):
-        if column in found:
-            found[column] = [
-                {name: value for name, value in inner.items() if value is not None}
-                for inner in found[column]
-            ]
+    if "written" in found:
+        found["written"] = [
+            {name: value for name, value in inner.items() if value is not None}
+            for inner in found["written"]
+        ]
     return found
 
 

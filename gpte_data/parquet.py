@@ -110,9 +110,16 @@ def _array(values: list[Any], type_: Any) -> Any:
     """Return a column's values as an Arrow array; candidates that are columns stay such."""
     import pyarrow as pa
 
-    if type_ is not None and values and all(isinstance(v, Candidates) and v for v in values):
+    if type_ is not None and _alike(values):
         return as_arrow(values, type_)
     return pa.array([as_rows(value) for value in values], type=type_)
+
+
+def _alike(values: list[Any]) -> bool:
+    """Tell whether all values are candidates as columns, and the same columns."""
+    if not values or not all(isinstance(value, Candidates) and len(value) for value in values):
+        return False
+    return all(value.columns.keys() == values[0].columns.keys() for value in values)
 
 
 def _in_order(schema: Any) -> Any:

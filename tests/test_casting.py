@@ -14,6 +14,7 @@ from server import serve
 
 from gpte_data import casting, io
 from gpte_data.backends import Options, open_embedder
+from gpte_data.backends.embedded import embed
 from gpte_data.backends.encoding import embedder_identity
 from gpte_data.backends.st_embedder import STEmbedder
 from gpte_data.casting import Cast, Casting
@@ -64,20 +65,20 @@ def ids(found: list[Cast]) -> list[list[str]]:
 
 
 def embedded(texts: list[str]) -> Any:
-    return open_embedder(MINILM, Options()).embed(texts, "").vectors
+    return embed(open_embedder(MINILM, Options()), texts).vectors
 
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that are embedded in this process."""
     texts: list[str] = []
-    embed = STEmbedder.embed
+    stream = STEmbedder.stream
 
     def count(self: STEmbedder, some: Any, prompt: str) -> Any:
         texts.extend(some)
-        return embed(self, some, prompt)
+        return stream(self, some, prompt)
 
-    monkeypatch.setattr(STEmbedder, "embed", count)
+    monkeypatch.setattr(STEmbedder, "stream", count)
     return texts
 
 

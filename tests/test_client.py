@@ -20,6 +20,7 @@ from server import Server, serve
 
 from gpte_data.backends import Completion, Options, Request
 from gpte_data.backends.answers import parse_answer, repair
+from gpte_data.backends.embedded import embed
 from gpte_data.backends.openai_client import HELD, Caller
 from gpte_data.backends.openai_embedder import OpenAIEmbedder
 from gpte_data.backends.openai_errors import Failure, StatusError, refused
@@ -578,7 +579,7 @@ def test_long_bodies(plain: Server) -> None:
     """Longer than aiohttp takes as bytes without a warning."""
     embedder = OpenAIEmbedder("m", Options(base_urls=(plain.url,)))
     with closing(embedder.caller):
-        assert embedder.embed(["word " * 20_000] * 32, "").vectors.shape == (32, 32)
+        assert embed(embedder, ["word " * 20_000] * 32).vectors.shape == (32, 32)
 
 
 def test_errors_of_all_shapes_have_words() -> None:

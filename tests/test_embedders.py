@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from tiny_models import tiny_cross_encoder
 
-from gpte_data.backends import Options, open_embedder, open_reranker
+from gpte_data.backends import Encoding, Options, open_embedder, open_reranker
+from gpte_data.backends.bf16_scan import has_bf16
+from gpte_data.backends.embedded import embed
 from gpte_data.backends.models import MINILM_SHA256, model_path
 from gpte_data.files import sha256_file
 
@@ -39,7 +41,8 @@ def test_same_vectors_as_sentence_transformers() -> None:
     from sentence_transformers import SentenceTransformer
 
     some = texts(24)
-    ours = open_embedder("st:all-MiniLM-L6-v2", Options()).embed(some, "query: ")
+    exact = Options(encoding=Encoding(dtype="float32"))
+    ours = embed(open_embedder("st:all-MiniLM-L6-v2", exact), some, "query: ")
     theirs = SentenceTransformer(model_path("all-MiniLM-L6-v2")).encode(
         [f"query: {text}" for text in some]
     )
@@ -50,25 +53,30 @@ def test_same_vectors_as_sentence_transformers() -> None:
 def test_truncation_is_counted_exactly() -> None:
     embedder = open_embedder("st:all-MiniLM-L6-v2", Options())
     fits, too_long = "river " * 254, "river " * 255
-    assert embedder.embed([fits], "").truncated == 0
-    assert embedder.embed([fits, too_long, "x"], "").truncated == 1
+    assert embed(embedder, [fits]).truncated == 0
+    assert embed(embedder, [fits, too_long, "x"]).truncated == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("tokens", [64, 1024, 32768])
-def test_bits_do_not_depend_on_the_batch(tokens: int) -> None:
+def test_bits_do_not_depend_on_the_batch(tokens: int, dtype: str) -> None:
     """Any order, any batch size, any threads: what makes shards equal on any number of workers."""
     import torch
 
-    some = texts(20)
-    expected = open_embedder("st:all-MiniLM-L6-v2", Options()).embed(some, "").vectors
+    if dtype == "bfloat16" and not has_bf16():
+        pytest.skip("bfloat16 is not what this processor runs models in")
+    some, encoding = texts(20), Encoding(dtype=dtype)
+    model = open_embedder("st:all-MiniLM-L6-v2", Options(encoding=encoding))
+    expected = embed(model, some).vectors
     order = list(range(20))
     random.Random(tokens).shuffle(order)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        other = open_embedder("st:all-MiniLM-L6-v2", Options(batch_tokens=tokens))
-        shuffled = other.embed([some[i] for i in order], "").vectors
-        alone = other.embed([some[3]], "").vectors
+        options = Options(encoding=encoding, batch_tokens=tokens)
+        other = open_embedder("st:all-MiniLM-L6-v2", options)
+        shuffled = embed(other, [some[i] for i in order]).vectors
+        alone = embed(other, [some[3]]).vectors
     finally:
         torch.set_num_threads(before)
     assert (shuffled == expected[order]).all()
@@ -76,7 +84,7 @@ def test_bits_do_not_depend_on_the_batch(tokens: int) -> None:
 
 
 def test_no_texts_give_no_vectors() -> None:
-    assert len(open_embedder("st:all-MiniLM-L6-v2", Options()).embed([], "").vectors) == 0
+    assert len(embed(open_embedder("st:all-MiniLM-L6-v2", Options()), []).vectors) == 0
 
 
 def test_cross_encoder_gives_the_probabilities_of_predict(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from server import Server, serve
 from server_answers import embed as server_vector
 from server_answers import overlap
 
-from gpte_data.backends import Completion, Options, Request
+from gpte_data.backends import Completion, Options, Request, embedded
 from gpte_data.backends.answers import parse_answer
 from gpte_data.backends.journal import Journal, complete
 from gpte_data.backends.openai_client import HELD, Caller
@@ -524,7 +524,7 @@ def test_schemas_of_all_kinds(schema: Any, good: list[str], bad: list[str]) -> N
 def embed(server: Server, texts: list[str], prompt: str = "", **options: Any) -> Any:
     embedder = OpenAIEmbedder("m", Options(base_urls=(server.url,), **{"retries": 3, **options}))
     with closing(embedder.caller):
-        return embedder.embed(texts, prompt)
+        return embedded.embed(embedder, texts, prompt)
 
 
 def test_vectors_come_in_order(tmp_path: Path) -> None:

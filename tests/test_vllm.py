@@ -466,6 +466,7 @@ EDGES = """
 import json, sys
 import numpy as np
 from gpte_data.backends import Options, Request, open_embedder, open_llm, open_reranker
+from gpte_data.backends.embedded import embed
 from gpte_data.errors import BadOption
 
 models = sys.argv[1]
@@ -496,7 +497,7 @@ found["again"] = next(llm.complete(requests[:1], keep)).answer
 # Another model in the same process: the engine before is closed.
 teacher = open_embedder(f"vllm:{models}/embedder", Options())
 exactly = "a " * 126  # and the two special tokens: 128 is what it takes
-embedded = teacher.embed(["", "river", exactly, exactly + "a", "b " * 999], "")
+embedded = embed(teacher, ["", "river", exactly, exactly + "a", "b " * 999])
 found["truncated"] = embedded.truncated
 found["lengths"] = np.linalg.norm(embedded.vectors, axis=1).tolist()
 assert embedded.vectors.dtype == np.float32
@@ -509,7 +510,7 @@ found["scores"] = sum(told)
 found["no reranker"] = error(open_reranker, f"vllm:{models}/embedder",
                              lambda model: model.score(pairs, print))
 found["no embedder"] = error(open_embedder, f"vllm:{models}/reranker",
-                             lambda model: model.embed(["a"], ""))
+                             lambda model: embed(model, ["a"]))
 found["no llm"] = error(open_llm, f"vllm:{models}/embedder",
                         lambda model: list(model.complete(requests, keep)))
 print(json.dumps(found))

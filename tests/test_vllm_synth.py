@@ -17,6 +17,7 @@ import itertools, json, sys
 from gpte_data.backends import Options, Request, open_embedder, open_llm
 from gpte_data.backends import vllm_engine
 from gpte_data.backends.answers import repair
+from gpte_data.backends.embedded import embed
 from gpte_data.errors import UserError
 
 models = sys.argv[1]
@@ -90,7 +91,7 @@ found["no room"] = [(c.error, c.completion_tokens, bool(c.raw))
 waiting = llm.complete(first, nobody)
 next(waiting)
 teacher = open_embedder(f"vllm:{models}/embedder", Options())
-found["busy"] = error(lambda: teacher.embed(["a"], ""))
+found["busy"] = error(lambda: embed(teacher, ["a"]))
 waiting.close()
 
 # The user's arguments: another engine, the same answers.
@@ -100,7 +101,7 @@ found["too long"] = [c.error for c in small.complete([asked("a " * 600, 1)], nob
 found["room"] = vllm_engine.engine(f"{models}/tiny", "generate", small.options).room
 found["open"] = len(vllm_engine._engines)
 teacher = open_embedder(f"vllm:{models}/embedder", Options(engine_args='{"max_model_len": 16}'))
-found["cut texts"] = teacher.embed(["a " * 40], "").truncated
+found["cut texts"] = embed(teacher, ["a " * 40]).truncated
 for name, args in (("unknown", '{"max_modl_len": 1}'), ("bad value", '{"dtype": "tiny"}')):
     found[name] = error(lambda: list(opened(engine_args=args).complete(first, nobody)))
 # A request with a seed whose prefill is split ends vLLM on a CPU: an engine that breaks down.

@@ -32,6 +32,7 @@ class VectorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._touched = 0
         try:
             with path.open("rb") as file:
                 version = np.lib.format.read_magic(file)
@@ -65,9 +66,12 @@ class VectorFile:
         mapped, array = self._mapped
         taken = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
         for start in range(0, len(rows), TAKEN):
-            taken[start : start + TAKEN] = array[rows[start : start + TAKEN]]
-            if hasattr(mapped, "madvise"):
+            part = rows[start : start + TAKEN]
+            taken[start : start + TAKEN] = array[part]
+            self._touched += len(part)
+            if self._touched >= TAKEN and hasattr(mapped, "madvise"):
                 mapped.madvise(mmap.MADV_DONTNEED)
+                self._touched = 0
         return taken
 
     @cached_property
@@ -168,6 +172,8 @@ class Vectors:
         positions = np.asarray(positions, dtype=np.int64)
         if self._order is not None:
             positions = self._order[positions]
+        if len(self.parts) == 1:
+            return self._scaled(self.parts[0].take(positions)).astype(np.float32, copy=False)
         taken = np.empty((len(positions), self.dimension), dtype=np.float32)
         owners = np.searchsorted(self.starts, positions, side="right") - 1
         for owner in np.unique(owners):

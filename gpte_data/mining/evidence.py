@@ -63,70 +63,89 @@ class Spread:
         return max(float(deviations.mean()), TINY)
 
     def of(self, vectors: Any) -> tuple[Any, Any]:
-        """Return mean and deviation of each vector's cosines to the corpus, both (n,)."""
-        means = vectors @ self.mean
-        squares = np.einsum("nd,nd->n", vectors @ self._second, vectors)
+        """Return mean and deviation of the cosines to the corpus of vectors (…, n, d), (…, n)."""
+        means = self.means(vectors)
+        squares = np.einsum("...nd,...nd->...n", vectors @ self._second, vectors)
         return means, np.sqrt(np.maximum(squares - means**2, TINY**2)) + TINY
+
+    def means(self, vectors: Any) -> Any:
+        """Return the mean cosine to the corpus of vectors (…, n, d), (…, n)."""
+        return (vectors @ self.mean[:, None])[..., 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A query's candidates, best first, and its positives."""
+    """Candidates, best first, and positives of g queries that have as many of both."""
 
-    query: Any
-    """(d,)"""
+    queries: Any
+    """(g, d)"""
     scores: Any
-    """(n,)"""
+    """(g, n)"""
     vectors: Any
-    """Of the candidates, (n, d)."""
+    """Of the candidates, (g, n, d)."""
     positive_scores: Any
-    """(p,)"""
+    """(g, p)"""
     positive_vectors: Any
-    """(p, d)"""
+    """(g, p, d)"""
     words: Any
-    """BM25 of the query and each candidate, (n,)."""
+    """BM25 of the query and each candidate, (g, n)."""
     positive_words: Any
-    """The same of each positive, (p,)."""
+    """The same of each positive, (g, p)."""
     shared: Any
-    """Share of a positive's words that a candidate has, (n,)."""
+    """Share of a positive's words that a candidate has, (g, n)."""
 
 
 def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
     """Return what speaks for each candidate being a positive.
 
+    What is said of a query does not depend on the others.
+
     Args:
-        found: One query.
+        found: Some queries.
         spread: Of the corpus that was searched.
 
     Returns:
-        (n, len(EVIDENCE)) of the candidates and (p, len(OF_POSITIVES)) of the positives, float32.
+        (g, n, len(EVIDENCE)) of the candidates and (g, p, len(OF_POSITIVES)) of the positives.
     """
-    (mean,), (deviation,) = spread.of(found.query[None])
-    means, deviations = spread.of(found.positive_vectors)
-    nearness = (found.vectors @ found.positive_vectors.T - means) / deviations
-    best_words = max(float(found.words.max(initial=0)), float(found.positive_words.max()), TINY)
+    mean, deviation = spread.of(found.queries[:, None])
+    best_words = np.maximum(
+        found.words.max(axis=1, initial=TINY, keepdims=True),
+        found.positive_words.max(axis=1, keepdims=True),
+    )
     among = _Among(found, spread)
-    n = len(found.scores)
-    candidates = np.empty((n, len(EVIDENCE)), dtype=np.float32)
-    candidates[:, 0] = (found.scores - mean) / deviation
-    candidates[:, 1] = (found.positive_scores.mean() - found.scores) / deviation
-    candidates[:, 2] = np.log1p(np.arange(n))
-    candidates[:, 3] = among.score(found.scores)
-    candidates[:, 4] = nearness.max(axis=1)
-    candidates[:, 5] = found.words / best_words
-    candidates[:, 6] = (found.positive_words.mean() - found.words) / best_words
-    candidates[:, 7] = found.shared
-    candidates[:, 8] = among.crowd(found.vectors, own=True)
-    candidates[:, 9] = among.hub(found.vectors)
-    positives = np.empty((len(found.positive_scores), len(OF_POSITIVES)), dtype=np.float32)
-    positives[:, 0] = (found.positive_scores - mean) / deviation
-    above = np.searchsorted(-found.scores, -found.positive_scores, side="left")
-    positives[:, 1] = np.log1p(above)
-    positives[:, 2] = among.score(found.positive_scores)
-    positives[:, 3] = found.positive_words / best_words
-    positives[:, 4] = among.crowd(found.positive_vectors, own=False)
-    positives[:, 5] = among.hub(found.positive_vectors)
-    return candidates, positives
+    own_words, own_scores = found.positive_words, found.positive_scores
+    candidates = (
+        (found.scores - mean) / deviation,
+        (own_scores.mean(axis=1, keepdims=True) - found.scores) / deviation,
+        np.broadcast_to(np.log1p(np.arange(found.scores.shape[1])), found.scores.shape),
+        among.score(found.scores),
+        _nearest(found, spread),
+        found.words / best_words,
+        (own_words.mean(axis=1, keepdims=True) - found.words) / best_words,
+        found.shared,
+        among.crowd(found.vectors, own=True),
+        among.hub(spread.means(found.vectors)),
+    )
+    above = (found.scores[:, None] > own_scores[..., None]).sum(axis=2)
+    positives = (
+        (own_scores - mean) / deviation,
+        np.log1p(above),
+        among.score(own_scores),
+        own_words / best_words,
+        among.crowd(found.positive_vectors, own=False),
+        among.hub(spread.means(found.positive_vectors)),
+    )
+    return (
+        np.stack(candidates, axis=-1).astype(np.float32),
+        np.stack(positives, axis=-1).astype(np.float32),
+    )
+
+
+def _nearest(found: Found, spread: Spread) -> Any:
+    """Return each candidate's similarity to the positive that it stands out to most, (g, n)."""
+    means, deviations = spread.of(found.positive_vectors)
+    similar = found.vectors @ found.positive_vectors.transpose(0, 2, 1)
+    return ((similar - means[:, None]) / deviations[:, None]).max(axis=2)
 
 
 class _Among:
@@ -134,25 +153,30 @@ class _Among:
 
     def __init__(self, found: Found, spread: Spread) -> None:
         self.spread, self.vectors = spread, found.vectors
-        self._mean = float(found.scores.mean()) if len(found.scores) else 0.0
-        self._deviation = (float(found.scores.std()) if len(found.scores) else 0.0) + TINY
-        hubs = found.vectors @ spread.mean
-        self._hub = float(hubs.mean()) if len(hubs) else 0.0
-        self._hub_deviation = (float(hubs.std()) if len(hubs) else 0.0) + TINY
+        self._scores = _moments(found.scores)
+        self._hubs = _moments(spread.means(found.vectors))
 
     def score(self, scores: Any) -> Any:
-        return (scores - self._mean) / self._deviation
+        return (scores - self._scores[0]) / self._scores[1]
 
-    def hub(self, vectors: Any) -> Any:
-        return (vectors @ self.spread.mean - self._hub) / self._hub_deviation
+    def hub(self, means: Any) -> Any:
+        return (means - self._hubs[0]) / self._hubs[1]
 
     def crowd(self, vectors: Any, *, own: bool) -> Any:
         """Return how near the nearest candidates are; `own` where the vectors are candidates."""
-        similar = vectors @ self.vectors.T
+        similar = vectors @ self.vectors.transpose(0, 2, 1)
         if own:
-            np.fill_diagonal(similar, -np.inf)
-        k = min(NEAREST, similar.shape[1] - own)
+            diagonal = np.arange(similar.shape[1])
+            similar[:, diagonal, diagonal] = -np.inf
+        k = min(NEAREST, similar.shape[2] - own)
         if k < 1:
-            return np.zeros(len(vectors), dtype=np.float32)
-        nearest = np.partition(similar, similar.shape[1] - k, axis=1)[:, -k:].mean(axis=1)
-        return (nearest - vectors @ self.spread.mean) / self.spread.typical
+            return np.zeros(similar.shape[:2], dtype=np.float32)
+        nearest = np.partition(similar, similar.shape[2] - k, axis=2)[..., -k:].mean(axis=2)
+        return (nearest - self.spread.means(vectors)) / self.spread.typical
+
+
+def _moments(values: Any) -> tuple[Any, Any]:
+    """Return mean and deviation of each row, (g, 1)."""
+    if not values.shape[1]:
+        return 0.0, 1.0
+    return values.mean(axis=1, keepdims=True), values.std(axis=1, keepdims=True) + TINY

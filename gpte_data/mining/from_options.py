@@ -31,7 +31,7 @@ def judge_of(cfg: ChoiceConfig, shared: Mapping[str, Any]) -> Judge:
 def settled(row: Row, cfg: ChoiceConfig, books: Ledger) -> Event:
     """Return the row, or reject it where it has too few negatives and these are to be dropped."""
     verdicts = row["candidates"].columns["verdict"]
-    have = verdicts.to_pylist().count("keep") if len(row["candidates"]) else 0
+    have = verdicts.to_pylist().count("keep")
     if have >= cfg.num_negatives:
         return row
     if cfg.shortage == "drop":

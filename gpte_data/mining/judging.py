@@ -6,6 +6,7 @@ budget of false negatives or a way of sampling decides among what they leave.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,18 @@ from gpte_data.mining.estimate import Estimate, fitted, shipped
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 
+WRITTEN_FOR_IT = "written as a negative"
+LIKELY_POSITIVE = "likely a positive that nobody labelled"
 LIKELY = 0.5
 """A candidate that is more likely a positive than not is dropped, unless a query would go short."""
+
+
+@cache
+def verdicts() -> Any:
+    """Return the verdicts as an Arrow array, by whether a candidate is kept."""
+    import pyarrow as pa
+
+    return pa.array(["drop", "keep"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ class Hits:
 
     query_id: str
     hits: Mapping[str, Any]
-    """`score`, `rank`, `positive_similarity`, `sibling`, `written`, each (n,)."""
+    """`score`, `rank`, `positive_similarity`, `sibling`, `written`, `dropped`, each (n,)."""
     evidence: Any
     """(n, 10), or None where the miner left none."""
     positive_scores: Any
@@ -46,6 +57,14 @@ class Judge:
     estimate: Estimate | None = None
     price: float = 0.0
 
+    @cached_property
+    def words(self) -> Any:
+        """Every reason by its number, as an Arrow array: those of the rules, then the judge's."""
+        import pyarrow as pa
+
+        own = [WRITTEN_FOR_IT, LIKELY_POSITIVE, self._why_kept()]
+        return pa.array([*self.rules.words(), *own])
+
     def columns(self, found: Hits) -> dict[str, Any]:
         """Return further columns of the candidates: estimate, choice, verdict, reason."""
         import pyarrow as pa
@@ -53,8 +72,9 @@ class Judge:
         reasons = self.rules.reasons(found.hits, found.positive_scores)
         written, score = found.hits["written"], found.hits["score"]
         kept = reasons == KEPT
+        written_for_it, likely_positive, why_kept = range(len(self.words) - 3, len(self.words))
         probabilities = None
-        if self.estimate is not None and len(score):
+        if self.estimate is not None:
             probabilities = self.estimate.probabilities(found.evidence)
         free = np.flatnonzero(kept & ~written)
         ranked = free[self._order(found, free, probabilities)]
@@ -62,22 +82,17 @@ class Judge:
         if probabilities is not None:
             place = np.arange(len(ranked))
             likely = (probabilities[ranked] > LIKELY) & (place >= self.negatives - len(first))
-            reasons[ranked[likely]] = "likely a positive that nobody labelled"
+            reasons[ranked[likely]] = likely_positive
             ranked = ranked[~likely]
-        taken = np.concatenate([first, ranked])
+        reasons[ranked], reasons[first] = why_kept, written_for_it
         choice = np.zeros(len(score), dtype=np.int32)
-        choice[taken] = np.arange(1, len(taken) + 1)
-        reasons[ranked] = self._why_kept(probabilities)
-        reasons[first] = "written as a negative"
-        verdict = np.where(choice > 0, "keep", "drop")
+        choice[np.concatenate([first, ranked])] = np.arange(1, len(first) + len(ranked) + 1)
         columns = {
             "choice": pa.array(choice, mask=choice == 0),
-            "verdict": pa.array(verdict.tolist(), pa.string()),
-            "reason": pa.array(reasons.tolist(), pa.string()),
+            "verdict": verdicts().take(pa.array((choice > 0).view(np.int8))),
+            "reason": self.words.take(pa.array(reasons)),
         }
-        if probabilities is not None:
-            columns = {"false_negative": probabilities, **columns}
-        return columns
+        return columns if probabilities is None else {"false_negative": probabilities, **columns}
 
     def _order(self, found: Hits, free: Any, probabilities: Any) -> Any:
         """Return the order in which candidates that no rule dropped are taken."""
@@ -86,8 +101,8 @@ class Judge:
             return order(scores, probabilities[free], self.price)
         return self.sampling.order(scores, found.positive_scores, found.query_id)
 
-    def _why_kept(self, probabilities: Any) -> str:
-        if probabilities is not None:
+    def _why_kept(self) -> str:
+        if self.estimate is not None:
             return "within the budget of false negatives"
         margins = (self.rules.relative_margin, self.rules.absolute_margin)
         return "no rule drops it" if margins == (None, None) else "below the margin"

@@ -16,12 +16,11 @@ from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.corpus import Corpus
 from gpte_data.mining.evidence import Found, Spread, evidence
 from gpte_data.mining.lexical import Lexical
-from gpte_data.records import WRITTEN
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
-SAME = 0.99999
-"""Cosine from which two texts are taken for the same."""
+TOGETHER = 256
+"""Queries whose candidates' vectors are in memory together."""
 
 
 @dataclass(slots=True)
@@ -84,35 +83,71 @@ class Miner:
         if embedded.truncated:
             note = "queries longer than the teacher takes, truncated"
             ctx.ledger.notes[note] += embedded.truncated
-        if embedded.vectors.shape[1] != self.vectors.dimension:
-            raise ValueError("queries and documents have vectors of different dimensions")
         most = max(len(row["positives"]) for row in rows)
         hits = self._index.hits(embedded.vectors, self.top_k + most)
-        for row, query, found in zip(rows, embedded.vectors, hits, strict=True):
-            yield self._described(row, query, found)
+        for start in range(0, len(rows), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            yield from self._described(rows[part], embedded.vectors[part], hits[part])
 
-    def _described(self, row: Row, query: Any, hits: Any) -> Mined:
-        """Return the best of the hits, and what was written for the query, with their evidence."""
-        positives = self._positions(row["positives"])
-        written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
-        hits = np.setdiff1d(np.union1d(hits, written), positives)
-        vectors = self.vectors.take(hits)
+    def _described(self, rows: Sequence[Row], queries: Any, hits: Sequence[Any]) -> Iterator[Mined]:
+        """Yield rows with the best of their hits and what was written for them, with evidence."""
+        ranked = self._ranked(rows, queries, hits)
+        lexical = self.lexical.scores(
+            [row["query"] for row in rows],
+            [one.positives for one in ranked],
+            [one.positions for one in ranked],
+        )
+        for one, (words, positive_words, shared) in zip(ranked, lexical, strict=True):
+            one.words, one.positive_words, one.shared = words, positive_words, shared
+        found: dict[int, Mined] = {}
+        for alike in _alike(ranked):
+            together = [ranked[n] for n in alike]
+            spoken, own = evidence(_found(queries[alike], together), self._spread)
+            for n, one, of_hits, of_positives in zip(alike, together, spoken, own, strict=True):
+                found[n] = self._mined(rows[n], one, of_hits, of_positives)
+        yield from (found[n] for n in range(len(rows)))
+
+    def _ranked(self, rows: Sequence[Row], queries: Any, hits: Sequence[Any]) -> list["_Ranked"]:
+        """Return the candidates of some rows, scored exactly and in order."""
+        positives = [self._positions(row["positives"]) for row in rows]
+        written = [
+            self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
+            for row in rows
+        ]
+        lists = [
+            _without(np.union1d(hit, more) if len(more) else hit, own)
+            for hit, more, own in zip(hits, written, positives, strict=True)
+        ]
+        vectors = self.vectors.take(np.concatenate(lists + positives))
+        ends = np.cumsum([len(one) for one in lists + positives])
+        parts = np.split(vectors, ends[:-1])
+        return [
+            self._order(query, lists[n], parts[n], written[n], positives[n], parts[len(rows) + n])
+            for n, query in enumerate(queries)
+        ]
+
+    def _order(
+        self, query: Any, hits: Any, vectors: Any, written: Any, positives: Any, own_vectors: Any
+    ) -> "_Ranked":
+        """Return the best k, and what was written, best first."""
         scores = exact_scores(vectors, query)
         order = np.lexsort((self.corpus.doc_ids.ranks[hits], -scores))
-        own = np.isin(hits[order], written)
-        order = order[(np.arange(len(order)) < self.top_k) | own]
-        hits, scores, vectors = hits[order], scores[order], vectors[order]
-        positive_vectors = self.vectors.take(positives)
-        positive_scores = exact_scores(positive_vectors, query)
-        found = Found(
-            query, scores, vectors, positive_scores, positive_vectors,
-            *self.lexical.scores(row["query"], positives, hits),
+        if len(written):
+            keep = np.isin(hits[order], written)
+            keep[: self.top_k] = True
+            order = order[keep]
+        else:
+            order = order[: self.top_k]
+        return _Ranked(
+            hits[order], scores[order], vectors[order], np.isin(hits[order], written),
+            positives, exact_scores(own_vectors, query), own_vectors,
         )  # fmt: skip
-        described = evidence(found, self._spread)
-        nearness = (vectors @ positive_vectors.T).max(axis=1)
+
+    def _mined(self, row: Row, one: "_Ranked", of_hits: Any, of_positives: Any) -> Mined:
+        nearness = (one.vectors @ one.positive_vectors.T).max(axis=1)
         return Mined(
-            row, hits, scores, np.isin(hits, written), described[0], positive_scores,
-            described[1], nearness, self._siblings(hits, positives),
+            row, one.positions, one.scores, one.written, of_hits, one.positive_scores,
+            of_positives, nearness, self._siblings(one.positions, one.positives),
         )  # fmt: skip
 
     def _siblings(self, hits: Any, positives: Any) -> Any:
@@ -126,9 +161,42 @@ class Miner:
         """Return where documents stand in the corpus."""
         return np.array([self.corpus.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
 
-    def sources(self, mined: Mined) -> Any:
-        """Return how each candidate was found, as an Arrow array."""
-        import pyarrow as pa
 
-        names = pa.array([self.teacher.label, WRITTEN])
-        return names.take(pa.array(mined.written.astype(np.int8)))
+@dataclass(slots=True)
+class _Ranked:
+    """A query's candidates, best first, before anything is said of them."""
+
+    positions: Any
+    scores: Any
+    vectors: Any
+    written: Any
+    positives: Any
+    positive_scores: Any
+    positive_vectors: Any
+    words: Any = None
+    positive_words: Any = None
+    shared: Any = None
+
+
+def _without(hits: Any, positives: Any) -> Any:
+    """Return the hits that are no positives."""
+    if len(positives) == 1:
+        return hits[hits != positives[0]]
+    return hits[~np.isin(hits, positives)]
+
+
+def _alike(ranked: Sequence[_Ranked]) -> list[list[int]]:
+    """Return which queries have as many candidates and positives: arrays of one shape."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for n, one in enumerate(ranked):
+        groups.setdefault((len(one.positions), len(one.positives)), []).append(n)
+    return list(groups.values())
+
+
+def _found(queries: Any, ranked: Sequence[_Ranked]) -> Found:
+    """Return queries of one shape as arrays."""
+    names = (
+        "scores", "vectors", "positive_scores", "positive_vectors",
+        "words", "positive_words", "shared",
+    )  # fmt: skip
+    return Found(queries, *(np.stack([getattr(one, name) for one in ranked]) for name in names))

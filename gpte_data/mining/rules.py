@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 Against = Literal["min", "mean", "max"]
-KEPT = ""
+KEPT = 0
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,30 @@ class Rules:
     same_text: float = 0.99999
 
     def reasons(self, hits: Mapping[str, Any], positive_scores: Any) -> Any:
-        """Return for each candidate why it is dropped, or an empty string, (n,).
+        """Return for each candidate the number of the reason to drop it, 0 if there is none, (n,).
 
         Args:
-            hits: `score`, `rank`, `positive_similarity`, `sibling` and `written` of candidates,
-                (n,) each.
+            hits: `score`, `rank`, `positive_similarity`, `sibling`, `written` and `dropped` of
+                candidates, (n,) each.
             positive_scores: (p,)
         """
         score, rank = hits["score"], hits["rank"]
-        dropped = np.full(len(score), KEPT, dtype=object)
-        for reason, holds in self._found(hits, score, rank, positive_scores):
-            dropped[(dropped == KEPT) & holds] = reason
+        dropped = np.zeros(len(score), dtype=np.int8)
+        for number, (_, holds) in enumerate(self._found(hits, score, rank, positive_scores), 1):
+            dropped[(dropped == KEPT) & holds] = number
         return dropped
+
+    def words(self) -> list[str]:
+        """Return the reasons by number; number 0 is no reason."""
+        nothing: Any = np.zeros(0)
+        blank = dict.fromkeys(("positive_similarity", "score", "rank"), nothing)
+        blank |= dict.fromkeys(("sibling", "written", "dropped"), nothing.astype(bool))
+        return ["", *(reason for reason, _ in self._found(blank, nothing, nothing, nothing))]
 
     def _found(self, hits: Mapping[str, Any], score: Any, rank: Any, positives: Any) -> Any:
         """Yield each rule's reason and whom it drops; the surest comes first."""
         free = ~hits["written"]
+        yield "dropped by another stage", hits["dropped"]
         yield "score is not finite", ~np.isfinite(score)
         yield "same text as a positive", hits["positive_similarity"] >= self.same_text
         yield "same text as the query", score >= self.same_text

@@ -158,14 +158,22 @@ class Terms:
     def of(self, positions: Any) -> tuple[Any, Any]:
         """Return the words of passages, packed and one after another, and how many each has."""
         shards = np.searchsorted(self.first, positions, side="right") - 1
-        parts = []
-        rows = (positions - self.first[shards]).tolist()
-        for shard, row in zip(shards.tolist(), rows, strict=True):
-            starts = self.starts[shard]
-            parts.append(self.files[shard][starts[row] : starts[row + 1]])
-        sizes = np.array([len(part) for part in parts], dtype=np.int64)
-        packed = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
-        self._release(len(parts))
+        rows, sizes = positions - self.first[shards], np.zeros(len(positions), dtype=np.int64)
+        starts = np.zeros(len(positions), dtype=np.int64)
+        present = np.unique(shards).tolist()
+        for shard in present:
+            here, known = shards == shard, self.starts[shard]
+            starts[here] = known[rows[here]]
+            sizes[here] = known[rows[here] + 1] - starts[here]
+        ends = np.cumsum(sizes)
+        # Word w of passage i lies at starts[i] + (w - the words before passage i).
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
+        owners = np.repeat(shards, sizes)
+        packed = np.empty(len(places), dtype=np.uint32)
+        for shard in present:
+            here = owners == shard
+            packed[here] = self.files[shard][places[here]]
+        self._release(len(positions))
         return packed, sizes
 
     def _release(self, read: int) -> None:

@@ -7,7 +7,7 @@ several positives the lowest counts. Candidates beyond `depth` are left without 
 for that reason, so no unchecked one reaches training.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -72,7 +72,7 @@ def _prepare(cfg: FilterConfig, read: Callable[[], Iterable[Row]]) -> None:
 
 def _check_row(row: Row, corpus: Corpus) -> None:
     """Raise BadInput for a row that no miner wrote, or of another corpus."""
-    if not row.get("positives") or not isinstance(row.get("candidates"), list):
+    if not row.get("positives") or not isinstance(row.get("candidates"), Sequence):
         raise BadInput(
             f"row {row.get('query_id')!r} has no positives or no candidates: "
             "filter-negatives reads the output of mine-negatives"

@@ -24,6 +24,7 @@ from gpte_data.corpus import Corpus, corpus_identity, open_corpus
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.randomness import bits
+from gpte_data.records import WRITTEN
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teacher, teacher_identity
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 QUERIES = 4096
 """Queries searched together."""
-SAMPLE = 1000
+SAMPLE = 500
 """Queries by which the estimate is fitted to a dataset."""
 
 
@@ -181,6 +182,8 @@ def _miner(corpus: Corpus, cfg: MineConfig) -> "Miner":
 
 def _hits(mined: "Mined") -> "Hits":
     """Return what a judge looks at."""
+    import numpy as np
+
     from gpte_data.mining.judging import Hits
 
     return Hits(
@@ -191,6 +194,7 @@ def _hits(mined: "Mined") -> "Hits":
             "positive_similarity": mined.positive_similarity,
             "sibling": mined.sibling,
             "written": mined.written,
+            "dropped": np.zeros(len(mined.scores), dtype=bool),
         },
         mined.evidence,
         mined.positive_scores,
@@ -200,8 +204,12 @@ def _hits(mined: "Mined") -> "Hits":
 
 def _row(mined: "Mined", miner: "Miner", verdicts: Mapping[str, Any]) -> Row:
     """Return the row with its candidates."""
+    import numpy as np
+    import pyarrow as pa
+
     from gpte_data.candidates import Candidates
 
+    sources = pa.array([miner.teacher.label, WRITTEN])
     ids = miner.corpus.doc_ids.take(mined.positions)
     return mined.row | {
         "positive_scores": mined.positive_scores.tolist(),
@@ -212,7 +220,7 @@ def _row(mined: "Mined", miner: "Miner", verdicts: Mapping[str, Any]) -> Row:
                 "doc_id": ids,
                 "rank": mined.ranks,
                 "score": mined.scores,
-                "source": miner.sources(mined),
+                "source": sources.take(pa.array(mined.written.view(np.int8))),
                 "positive_similarity": mined.positive_similarity,
                 "evidence": mined.evidence,
                 **verdicts,

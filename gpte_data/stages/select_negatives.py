@@ -1,0 +1,128 @@
+"""Choose negatives again among candidates that `mine-negatives` stored: no model, no search.
+
+Everything that mining knew of a candidate is in its row, so that a rule, a budget or a way of
+sampling can be tried in seconds. Verdicts that another stage gave (a reranker's) stand: what it
+dropped stays dropped; what this stage or mining dropped by a rule is judged afresh.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from gpte_data.candidates import Candidates, columns_of
+from gpte_data.errors import BadInput
+from gpte_data.mining.options import ChoiceConfig
+from gpte_data.randomness import bits
+from gpte_data.records import FIELDS, WRITTEN, arrow_types
+from gpte_data.stage import Context, Event, Hooks, Row, stage
+
+if TYPE_CHECKING:
+    from gpte_data.mining.judging import Hits, Judge
+
+SAMPLE = 500
+"""Queries by which the estimate is fitted to a dataset, as in mining."""
+CHUNK = "chunk of a positive's document"
+JUDGED = ("false_negative", "choice", "verdict", "reason")
+
+
+class SelectConfig(ChoiceConfig):
+    """Which of the stored candidates become negatives."""
+
+
+def _survey(cfg: SelectConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
+    """Fit the estimate of false negatives to a sample of all queries."""
+    return _surveyed(cfg, _sample(read()))
+
+
+def _sample(rows: Iterable[Row]) -> list[Row]:
+    return heapq.nsmallest(SAMPLE, rows, key=lambda row: bits(0, row["query_id"], "survey"))
+
+
+def _surveyed(cfg: SelectConfig, rows: list[Row]) -> Mapping[str, Any]:
+    from gpte_data.mining.from_options import rules_of
+    from gpte_data.mining.judging import survey
+
+    type_ = arrow_types()[FIELDS["candidates"]]
+    found = [_hits(row, columns_of(row["candidates"], type_), evidence=True) for row in rows]
+    return survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0)
+
+
+@stage(
+    SelectConfig,
+    reads={"query_id", "query", "positives", "candidates", "positive_scores"},
+    adds={"candidates"},
+    version=1,
+    hooks=Hooks(survey=_survey, surveys=lambda cfg: cfg.budget() is not None),
+)
+def select_negatives(rows: Iterable[Row], cfg: SelectConfig, ctx: Context) -> Iterator[Event]:
+    """Give each stored candidate a verdict by the rules and the budget asked for."""
+    from gpte_data.mining.from_options import judge_of, settled
+
+    source, shared = iter(rows), ctx.shared
+    budget = cfg.budget() is not None
+    first: list[Row] = []
+    if budget and not shared:  # a pipe can't be seen to its end
+        first = list(islice(source, SAMPLE))
+        shared = _surveyed(cfg, _sample(first)) if first else {"offset": 0.0, "price": 0.0}
+    judge = judge_of(cfg, shared)
+    for row in chain(first, source):
+        yield settled(_judged(row, judge, budget=budget), cfg, ctx.ledger)
+        ctx.tell(1, 0)
+
+
+def _judged(row: Row, judge: "Judge", *, budget: bool) -> Row:
+    """Return the row with new verdicts; what a reranker has dropped stays as it is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    old = columns_of(row["candidates"], arrow_types()[FIELDS["candidates"]])
+    found = _hits(row, old, evidence=budget)
+    columns = {name: column for name, column in old.items() if name not in JUDGED}
+    for name, column in judge.columns(found).items():
+        made = column if isinstance(column, pa.Array) else pa.array(column)
+        before = old.get(name)
+        if before is not None and found.hits["dropped"].any():
+            made = pc.if_else(pa.array(found.hits["dropped"]), before, made.cast(before.type))
+        columns[name] = made
+    return row | {"candidates": Candidates(columns, len(row["candidates"]))}
+
+
+def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
+    """Return what a judge looks at; raise BadInput where mining has not left it."""
+    import numpy as np
+
+    from gpte_data.mining.evidence import EVIDENCE, OF_POSITIVES
+    from gpte_data.mining.judging import Hits
+
+    n = len(row["candidates"])
+    wanted = ["score", "rank", "source", "positive_similarity", *["evidence"] * evidence]
+    lacking = [name for name in wanted if n and name not in columns]
+    lacking += ["positive_evidence"] * (evidence and not row.get("positive_evidence"))
+    if lacking:
+        raise BadInput(
+            f"row {row['query_id']!r} has no {lacking[0]}: select-negatives reads what "
+            "mine-negatives writes, since version 0.2; mine again"
+        )
+
+    def numbers(name: str, type_: type) -> Any:
+        return np.asarray(columns[name], dtype=type_) if n else np.zeros(0, dtype=type_)
+
+    def texts(name: str) -> Any:
+        return np.array(columns[name].to_pylist() if name in columns else [None] * n, dtype=object)
+
+    described = columns["evidence"].flatten() if n and evidence else ()
+    return Hits(
+        row["query_id"],
+        {
+            "score": numbers("score", np.float32),
+            "rank": numbers("rank", np.int32),
+            "positive_similarity": numbers("positive_similarity", np.float32),
+            "sibling": texts("reason") == CHUNK,
+            "written": texts("source") == WRITTEN,
+            "dropped": (texts("verdict") == "drop") & ("rerank_score" in columns),
+        },
+        np.asarray(described, dtype=np.float32).reshape(-1, len(EVIDENCE)),
+        np.array(row["positive_scores"], dtype=np.float32),
+        np.array(row.get("positive_evidence", ()), np.float32).reshape(-1, len(OF_POSITIVES)),
+    )
