@@ -4,7 +4,7 @@
 
 Random vectors in clusters, 384 numbers each, are given to both (`--teacher vectors:WORK/vectors`),
 so nothing is embedded. Each program is one process from start to exit, writing Parquet; medians of
-ROUNDS, taken in turn. With DOCUMENTS above 500,000 the vectors are float16 and the peer is left out.
+ROUNDS, taken in turn. Above 500,000 DOCUMENTS vectors are float16 and the peer is left out.
 """
 
 import os

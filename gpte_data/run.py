@@ -34,6 +34,8 @@ class Result:
     seconds: float = 0.0
     prepared: Mapping[str, int] = field(default_factory=dict)
     """What was counted while shared things, such as vectors, were made for all shards."""
+    said: str = ""
+    """What the stage's survey of the whole input has to tell."""
 
 
 def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunOptions) -> Result:
@@ -57,10 +59,12 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         jobs = plan(stage, cfg, path, output, options)
         todo = remaining(output, jobs, options)
         prepared: Mapping[str, int] = {}
+        said = ""
         if todo:
             check_rows(stage, cfg, path, reader(stage, cfg, jobs)())
             prepared = _prepare(stage, cfg, todo)
             shared = survey(stage, cfg, reader(stage, cfg, jobs))
+            said = str(shared.get("said", ""))
             _run_jobs(stage, cfg, [replace(job, shared=shared) for job in todo], options)
         manifest.finish(output)
         ledger = Ledger.total(_marks(output, jobs))
@@ -69,7 +73,7 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
             collect_rejected([output], options.rejected)
     shards = len(io.shards(output))
     seconds = time.monotonic() - started
-    return Result(stage.name, output, ledger, len(todo), shards, seconds, prepared)
+    return Result(stage.name, output, ledger, len(todo), shards, seconds, prepared, said)
 
 
 def _prepare(stage: Stage, cfg: StageConfig, jobs: list[Job]) -> Mapping[str, int]:

@@ -123,7 +123,9 @@ def test_halves_are_given_as_they_lie_and_taken_in_float32(tmp_path: Path) -> No
     vectors = Vectors([VectorFile(saved(tmp_path / "v.npy", array))])
     ((_, block),) = vectors.blocks(50)
     assert block.dtype == np.float16 and (block == array).all()
-    assert vectors.take([3, 2]).dtype == np.float32 and (vectors.take([3, 2]) == array[[3, 2]]).all()
+    assert (
+        vectors.take([3, 2]).dtype == np.float32 and (vectors.take([3, 2]) == array[[3, 2]]).all()
+    )
 
 
 def test_dimensions_must_agree(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 COMMANDS = {
+    "audit": "Show how much leaks into mined negatives, by rule and by budget.",
     "embed": "Make a corpus' vectors ahead of mining.",
     "inspect": "Show what is in a dataset or a run: counts, reasons, scores, a few rows.",
     "show": "List the prompts and pipelines that come with gpte-data, or print one.",

@@ -28,6 +28,18 @@ def judge_of(cfg: ChoiceConfig, shared: Mapping[str, Any]) -> Judge:
     return Judge(rules_of(cfg), sampling, cfg.num_negatives, *fitted)
 
 
+def described(shared: dict[str, Any], cfg: ChoiceConfig) -> dict[str, Any]:
+    """Return what a survey found, with a sentence for the user as `said`."""
+    n, budget, got = cfg.num_negatives, cfg.budget() or 1.0, shared["false_negatives"]
+    said = (
+        f"of {n} negatives a query {got:.1%} are expected to be positives that nobody labelled, "
+        f"{shared['unchecked']:.1%} without a budget ({shared['queries']:,} queries looked at)"
+    )
+    if got > budget * 1.01:
+        said += f"; no choice of {n} comes down to {budget:.1%}: ask for fewer negatives"
+    return shared | {"said": said}
+
+
 def settled(row: Row, cfg: ChoiceConfig, books: Ledger) -> Event:
     """Return the row, or reject it where it has too few negatives and these are to be dropped."""
     verdicts = row["candidates"].columns["verdict"]

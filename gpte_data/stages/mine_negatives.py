@@ -120,12 +120,12 @@ def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, 
 
 
 def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
-    from gpte_data.mining.from_options import rules_of
+    from gpte_data.mining.from_options import described, rules_of
     from gpte_data.mining.judging import survey
 
-    miner = _miner(open_corpus(cfg.corpus), cfg)
-    found = [_hits(mined) for mined in miner.mine(rows, Context())]
-    return survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0)
+    miner = open_miner(cfg)
+    found = [hits_of(mined) for mined in miner.mine(rows, Context())]
+    return described(survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0), cfg)
 
 
 @stage(
@@ -140,7 +140,7 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
     from gpte_data.mining.from_options import judge_of, settled
 
     corpus = open_corpus(cfg.corpus)
-    miner, judge = _miner(corpus, cfg), None
+    miner, judge = open_miner(cfg), None
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
         good = []
@@ -156,7 +156,7 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             judge = judge_of(cfg, ctx.shared or _of_these(cfg, good))
         for mined in miner.mine(good, ctx):
             assert judge is not None
-            yield settled(_row(mined, miner, judge.columns(_hits(mined))), cfg, ctx.ledger)
+            yield settled(_row(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
 
@@ -168,19 +168,19 @@ def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
     return _surveyed(cfg, sorted(rows, key=lambda row: bits(0, row["query_id"], "survey"))[:SAMPLE])
 
 
-def _miner(corpus: Corpus, cfg: MineConfig) -> "Miner":
+def open_miner(cfg: MineConfig) -> "Miner":
     """Return the miner over the corpus' vectors, made now if `prepare` did not run."""
     from gpte_data.mining.lexical import Lexical
     from gpte_data.mining.miner import Miner
     from gpte_data.mining.terms import Terms
 
-    teacher = cfg.open_teacher()
+    corpus, teacher = open_corpus(cfg.corpus), cfg.open_teacher()
     _ensure(corpus, teacher)
     lexical = Lexical(Terms(corpus))
     return Miner(corpus, teacher, teacher.documents(corpus), lexical, cfg.top_k)
 
 
-def _hits(mined: "Mined") -> "Hits":
+def hits_of(mined: "Mined") -> "Hits":
     """Return what a judge looks at."""
     import numpy as np
 

@@ -40,12 +40,12 @@ def _sample(rows: Iterable[Row]) -> list[Row]:
 
 
 def _surveyed(cfg: SelectConfig, rows: list[Row]) -> Mapping[str, Any]:
-    from gpte_data.mining.from_options import rules_of
+    from gpte_data.mining.from_options import described, rules_of
     from gpte_data.mining.judging import survey
 
     type_ = arrow_types()[FIELDS["candidates"]]
     found = [_hits(row, columns_of(row["candidates"], type_), evidence=True) for row in rows]
-    return survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0)
+    return described(survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0), cfg)
 
 
 @stage(
