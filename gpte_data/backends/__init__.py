@@ -20,7 +20,12 @@ import orjson
 from gpte_data.errors import BadOption
 
 LLMS = {"extractive": "extractive", "openai": "openai_llm", "vllm": "vllm_llm"}
-EMBEDDERS = {"st": "st_embedder", "openai": "openai_embedder", "vllm": "vllm_embedder"}
+EMBEDDERS = {
+    "st": "st_embedder",
+    "openai": "openai_embedder",
+    "vllm": "vllm_embedder",
+    "model2vec": "model2vec_embedder",
+}
 RERANKERS = {
     "maxsim": "maxsim",
     "st": "st_reranker",

@@ -1,7 +1,12 @@
 """Where a teacher's vectors come from: a model that reads texts, or files that were made before.
 
-    st:MODEL, openai:MODEL, vllm:MODEL    embed the corpus once, beside it, and queries as they come
-    vectors:FOLDER                        documents.npy and queries.npy, made by anything
+    st:MODEL          sentence-transformers, in this process
+    openai:MODEL      any server with /v1/embeddings
+    vllm:MODEL        vLLM, in this process
+    model2vec:MODEL   static word vectors
+    vectors:FOLDER    documents.npy and queries.npy, made before, by anything
+
+Models embed the corpus once, beside it, and queries as they come.
 
 A new kind is a new file and a line in `open_teacher`.
 """
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from gpte_data.backends.vectors_on_disk import Vectors
 
 PRECOMPUTED = "vectors:"
-KINDS = "st:MODEL, openai:MODEL (any server), vllm:MODEL or vectors:FOLDER (made before)"
+KINDS = "st:MODEL, openai:MODEL (any server), vllm:MODEL, model2vec:MODEL or vectors:FOLDER"
 
 
 class Teacher(Protocol):
