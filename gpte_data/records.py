@@ -83,6 +83,8 @@ class Mined(Pair):
     """Cosine of each positive to the query, in the order of `positives`."""
     positive_ranks: NotRequired[list[int]]
     """Rank that each positive would have among the candidates; 0 if behind all of them."""
+    teachers: NotRequired[list[str]]
+    """Where they are several: in the order of each candidate's `teacher_scores`."""
     positive_evidence: NotRequired[list[list[float]]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     positive_rerank_scores: NotRequired[list[float]]
@@ -113,6 +115,7 @@ FIELDS: Mapping[str, str] = {
     "written": "list<passage>",
     "positive_scores": "list<float>",
     "positive_ranks": "list<int>",
+    "teachers": "list<string>",
     "positive_evidence": "list<list<float>>",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",

@@ -103,8 +103,9 @@ def fitted(
         The estimate, and how many of a query's best candidates are expected to be positives.
     """
     coefficients = coefficients or shipped()
+    found = [(_by_rank(np.asarray(candidates)), positives) for candidates, positives in found]
     known = [
-        _known(coefficients, np.asarray(candidates), np.asarray(positives))
+        _known(coefficients, candidates, np.asarray(positives))
         for candidates, positives in found
         if len(candidates)
     ]
@@ -113,6 +114,11 @@ def fitted(
     hidden = hidden_among(known) * coefficients.share
     best = [logits(coefficients, candidates[:BEST]) for candidates, _ in found if len(candidates)]
     return Estimate(coefficients, _offset(best, hidden * len(best))), hidden
+
+
+def _by_rank(candidates: Any) -> Any:
+    """Return candidates in the order of the teacher whose scores they have."""
+    return candidates[np.argsort(candidates[:, EVIDENCE.index("log_rank")], kind="stable")]
 
 
 def _known(coefficients: Coefficients, candidates: Any, positives: Any) -> Known:

@@ -93,6 +93,9 @@ class Found:
     """The same of each positive, (g, p)."""
     shared: Any
     """Share of a positive's words that a candidate has, (g, n)."""
+    usual: Any
+    """Mean and deviation of the scores that the teacher itself ranks best, and of their similarity
+    to the corpus' mean, (g, 4)."""
 
 
 def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
@@ -117,7 +120,7 @@ def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
     candidates = (
         (found.scores - mean) / deviation,
         (own_scores.mean(axis=1, keepdims=True) - found.scores) / deviation,
-        np.broadcast_to(np.log1p(np.arange(found.scores.shape[1])), found.scores.shape),
+        _log_ranks(found.scores),
         among.score(found.scores),
         _nearest(found, spread),
         found.words / best_words,
@@ -141,6 +144,12 @@ def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
     )
 
 
+def _log_ranks(scores: Any) -> Any:
+    """Return the logarithm of each candidate's rank by its score, (g, n)."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return np.log1p(np.argsort(order, axis=1, kind="stable"))
+
+
 def _nearest(found: Found, spread: Spread) -> Any:
     """Return each candidate's similarity to the positive that it stands out to most, (g, n)."""
     means, deviations = spread.of(found.positive_vectors)
@@ -153,8 +162,8 @@ class _Among:
 
     def __init__(self, found: Found, spread: Spread) -> None:
         self.spread, self.vectors = spread, found.vectors
-        self._scores = _moments(found.scores)
-        self._hubs = _moments(spread.means(found.vectors))
+        self._scores = found.usual[:, 0:1], found.usual[:, 1:2]
+        self._hubs = found.usual[:, 2:3], found.usual[:, 3:4]
 
     def score(self, scores: Any) -> Any:
         return (scores - self._scores[0]) / self._scores[1]
@@ -175,8 +184,8 @@ class _Among:
         return (nearest - self.spread.means(vectors)) / self.spread.typical
 
 
-def _moments(values: Any) -> tuple[Any, Any]:
-    """Return mean and deviation of each row, (g, 1)."""
-    if not values.shape[1]:
-        return 0.0, 1.0
-    return values.mean(axis=1, keepdims=True), values.std(axis=1, keepdims=True) + TINY
+def usual(scores: Any, hubs: Any) -> Any:
+    """Return mean and deviation of scores (n,) and of similarities to the corpus' mean (n,)."""
+    if not len(scores):
+        return np.array([0.0, 1.0, 0.0, 1.0])
+    return np.array([scores.mean(), scores.std() + TINY, hubs.mean(), hubs.std() + TINY])

@@ -36,7 +36,8 @@ class Hits:
 
     query_id: str
     hits: Mapping[str, Any]
-    """`score`, `rank`, `positive_similarity`, `sibling`, `written`, `dropped`, each (n,)."""
+    """`score`, `rank`, `positive_similarity`, `sibling`, `written`, `dropped`, and `own`: found by
+    the first teacher; each (n,)."""
     evidence: Any
     """(n, 10), or None where the miner left none."""
     positive_scores: Any
@@ -115,7 +116,7 @@ def survey(found: Sequence[Hits], rules: Rules, negatives: int, budget: float) -
         Plain values: `offset`, `price`, and of the sample the expected shares of false negatives
         among those taken, `false_negatives`, and among the highest scores, `unchecked`.
     """
-    with_evidence = [(one.evidence, one.positive_evidence) for one in found]
+    with_evidence = [(one.evidence[one.hits["own"]], one.positive_evidence) for one in found]
     estimate, hidden = fitted(with_evidence)
     scores, probabilities = [], []
     for one in found:

@@ -42,7 +42,7 @@ class Lexical:
         asked, lengths = counted(queries)
         both = [np.concatenate(pair) for pair in zip(positives, candidates, strict=True)]
         packed, sizes = self.terms.of(np.concatenate(both))
-        words, weights = self._weighted(packed, sizes)
+        words, weights = self.weighted(packed, sizes)
         passages = np.cumsum([0, *map(len, both)])
         begins = np.concatenate([[0], np.cumsum(sizes)])
         for n, query in enumerate(np.split(asked, np.cumsum(lengths)[:-1])):
@@ -67,7 +67,7 @@ class Lexical:
             shares = np.maximum(shares, alike / max(float(alike[n]), TINY))
         return asked[p:], asked[:p], shares[p:]
 
-    def _weighted(self, packed: Any, sizes: Any) -> tuple[Any, Any]:
+    def weighted(self, packed: Any, sizes: Any) -> tuple[Any, Any]:
         """Return numbers and BM25 weights of all words of the passages."""
         words, counts = unpacked(packed)
         owners = np.repeat(np.arange(len(sizes)), sizes)

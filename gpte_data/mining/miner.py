@@ -14,8 +14,10 @@ import numpy as np
 from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
 from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.corpus import Corpus
-from gpte_data.mining.evidence import Found, Spread, evidence
+from gpte_data.mining.evidence import Found, Spread, evidence, usual
+from gpte_data.mining.fusion import Fusion, fused
 from gpte_data.mining.lexical import Lexical
+from gpte_data.mining.seconds import Searched, Second
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
@@ -43,6 +45,11 @@ class Mined:
     """Highest cosine to a positive."""
     sibling: Any
     """Whether it was cut from the document of a positive."""
+    found_by: Any
+    """Which teacher found it first, by number, (n,)."""
+    teacher_scores: Any
+    """By each of several teachers, (n, teachers), or None if there is but one."""
+    teacher_ranks: Any
 
     @property
     def ranks(self) -> Any:
@@ -52,19 +59,21 @@ class Mined:
     @property
     def positive_ranks(self) -> list[int]:
         """The rank that each positive would have, or 0 if it is behind all candidates."""
-        above = np.searchsorted(-self.scores, -self.positive_scores, side="left")
+        above = (self.scores > self.positive_scores[:, None]).sum(axis=1)
         return [int(n) + 1 if n < len(self.scores) else 0 for n in above]
 
 
 @dataclass(frozen=True)
 class Miner:
-    """Searches one corpus with one teacher."""
+    """Searches one corpus with a teacher, and with others beside it."""
 
     corpus: Corpus
     teacher: Teacher
     vectors: Vectors
     lexical: Lexical
     top_k: int
+    others: Sequence[Second] = ()
+    fusion: Fusion = "rrf"
     first_pass: Pass = "auto"
 
     @cached_property
@@ -85,20 +94,34 @@ class Miner:
             ctx.ledger.notes[note] += embedded.truncated
         most = max(len(row["positives"]) for row in rows)
         hits = self._index.hits(embedded.vectors, self.top_k + most)
+        others = [other.search(rows, self.top_k + most) for other in self.others]
         for start in range(0, len(rows), TOGETHER):
             part = slice(start, start + TOGETHER)
-            yield from self._described(rows[part], embedded.vectors[part], hits[part])
+            yield from self._described(
+                rows[part], embedded.vectors[part], hits[part], others, start
+            )
 
-    def _described(self, rows: Sequence[Row], queries: Any, hits: Sequence[Any]) -> Iterator[Mined]:
+    def _described(
+        self, rows: Sequence[Row], queries: Any, hits: Sequence[Any],
+        others: Sequence[Searched], first: int,
+    ) -> Iterator[Mined]:  # fmt: skip
         """Yield rows with the best of their hits and what was written for them, with evidence."""
-        ranked = self._ranked(rows, queries, hits)
+        pools = [
+            self._pool(row, hit, [other.hits[first + n] for other in others])
+            for n, (row, hit) in enumerate(zip(rows, hits, strict=True))
+        ]
         lexical = self.lexical.scores(
             [row["query"] for row in rows],
-            [one.positives for one in ranked],
-            [one.positions for one in ranked],
+            [pool.positives for pool in pools],
+            [pool.positions for pool in pools],
         )
-        for one, (words, positive_words, shared) in zip(ranked, lexical, strict=True):
-            one.words, one.positive_words, one.shared = words, positive_words, shared
+        parts = self._vectors([p.positions for p in pools] + [p.positives for p in pools])
+        ranked = []
+        for n, (pool, words) in enumerate(zip(pools, lexical, strict=True)):
+            extra = [other.scores(first + n, pool.positions, words[0]) for other in others]
+            ranked.append(
+                self._order(queries[n], pool, parts[n], parts[len(pools) + n], words, extra)
+            )
         found: dict[int, Mined] = {}
         for alike in _alike(ranked):
             together = [ranked[n] for n in alike]
@@ -107,31 +130,42 @@ class Miner:
                 found[n] = self._mined(rows[n], one, of_hits, of_positives)
         yield from (found[n] for n in range(len(rows)))
 
-    def _ranked(self, rows: Sequence[Row], queries: Any, hits: Sequence[Any]) -> list["_Ranked"]:
-        """Return the candidates of some rows, scored exactly and in order."""
-        positives = [self._positions(row["positives"]) for row in rows]
-        written = [
-            self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
-            for row in rows
-        ]
-        lists = [
-            _without(np.union1d(hit, more) if len(more) else hit, own)
-            for hit, more, own in zip(hits, written, positives, strict=True)
-        ]
-        vectors = self.vectors.take(np.concatenate(lists + positives))
-        ends = np.cumsum([len(one) for one in lists + positives])
-        parts = np.split(vectors, ends[:-1])
-        return [
-            self._order(query, lists[n], parts[n], written[n], positives[n], parts[len(rows) + n])
-            for n, query in enumerate(queries)
-        ]
+    def _pool(self, row: Row, hits: Any, others: Sequence[Any]) -> "_Pool":
+        """Return what may become a candidate: hits of all teachers and what was written."""
+        positives = self._positions(row["positives"])
+        written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
+        together = hits
+        if others or len(written):
+            together = np.unique(np.concatenate([hits, *others, written]))
+        if len(positives) == 1:
+            together = together[together != positives[0]]
+        else:
+            together = together[~np.isin(together, positives)]
+        found_by = np.zeros(len(together), dtype=np.int8)
+        for number in range(len(others), 0, -1):
+            found_by[np.isin(together, others[number - 1])] = number
+        own = np.isin(together, hits) if len(together) > len(hits) else together >= 0
+        found_by[own] = 0
+        return _Pool(together, positives, written, found_by, own)
+
+    def _vectors(self, lists: Sequence[Any]) -> list[Any]:
+        """Return the vectors at several lists of positions, read together."""
+        vectors = self.vectors.take(np.concatenate(lists))
+        return np.split(vectors, np.cumsum([len(one) for one in lists])[:-1])
 
     def _order(
-        self, query: Any, hits: Any, vectors: Any, written: Any, positives: Any, own_vectors: Any
+        self, query: Any, pool: "_Pool", vectors: Any, own_vectors: Any, words: Any, extra: Any
     ) -> "_Ranked":
         """Return the best k, and what was written, best first."""
+        hits, written = pool.positions, pool.written
         scores = exact_scores(vectors, query)
-        order = np.lexsort((self.corpus.doc_ids.ranks[hits], -scores))
+        value, by_teacher, ranks = scores, None, None
+        if extra:
+            by_teacher = np.stack([scores, *extra], axis=1).astype(np.float32)
+            value, ranks = fused([scores, *extra], self.fusion)
+        own = np.flatnonzero(pool.own)
+        best = own[np.argsort(-scores[own], kind="stable")[: self.top_k]]
+        order = np.lexsort((self.corpus.doc_ids.ranks[hits], -value))
         if len(written):
             keep = np.isin(hits[order], written)
             keep[: self.top_k] = True
@@ -140,7 +174,11 @@ class Miner:
             order = order[: self.top_k]
         return _Ranked(
             hits[order], scores[order], vectors[order], np.isin(hits[order], written),
-            positives, exact_scores(own_vectors, query), own_vectors,
+            pool.positives, exact_scores(own_vectors, query), own_vectors,
+            words[0][order], words[1], words[2][order],
+            usual(scores[best], self._spread.means(vectors[best])), pool.found_by[order],
+            by_teacher if by_teacher is None else by_teacher[order],
+            ranks if ranks is None else ranks[order],
         )  # fmt: skip
 
     def _mined(self, row: Row, one: "_Ranked", of_hits: Any, of_positives: Any) -> Mined:
@@ -148,6 +186,7 @@ class Miner:
         return Mined(
             row, one.positions, one.scores, one.written, of_hits, one.positive_scores,
             of_positives, nearness, self._siblings(one.positions, one.positives),
+            one.found_by, one.teacher_scores, one.teacher_ranks,
         )  # fmt: skip
 
     def _siblings(self, hits: Any, positives: Any) -> Any:
@@ -162,7 +201,19 @@ class Miner:
         return np.array([self.corpus.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """What may become a candidate of a query."""
+
+    positions: Any
+    positives: Any
+    written: Any
+    found_by: Any
+    own: Any
+    """Whether the first teacher ranks it among its best."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Ranked:
     """A query's candidates, best first, before anything is said of them."""
 
@@ -173,16 +224,13 @@ class _Ranked:
     positives: Any
     positive_scores: Any
     positive_vectors: Any
-    words: Any = None
-    positive_words: Any = None
-    shared: Any = None
-
-
-def _without(hits: Any, positives: Any) -> Any:
-    """Return the hits that are no positives."""
-    if len(positives) == 1:
-        return hits[hits != positives[0]]
-    return hits[~np.isin(hits, positives)]
+    words: Any
+    positive_words: Any
+    shared: Any
+    usual: Any
+    found_by: Any
+    teacher_scores: Any
+    teacher_ranks: Any
 
 
 def _alike(ranked: Sequence[_Ranked]) -> list[list[int]]:
@@ -197,6 +245,6 @@ def _found(queries: Any, ranked: Sequence[_Ranked]) -> Found:
     """Return queries of one shape as arrays."""
     names = (
         "scores", "vectors", "positive_scores", "positive_vectors",
-        "words", "positive_words", "shared",
+        "words", "positive_words", "shared", "usual",
     )  # fmt: skip
     return Found(queries, *(np.stack([getattr(one, name) for one in ranked]) for name in names))

@@ -11,6 +11,7 @@ in a corpus that `passages` made.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -26,12 +27,14 @@ from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.randomness import bits
 from gpte_data.records import WRITTEN
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
-from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teacher, teacher_identity
+from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teacher, teachers_identity
 
 if TYPE_CHECKING:
     from gpte_data.mining.judging import Hits
     from gpte_data.mining.miner import Mined, Miner
+    from gpte_data.mining.seconds import Second
 
+BM25 = "bm25"
 QUERIES = 4096
 """Queries searched together."""
 SAMPLE = 500
@@ -44,8 +47,13 @@ class MineConfig(ChoiceConfig):
     corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
         description="Corpus to take negatives from; may be given more than once."
     )
-    teacher: Annotated[str, Identity(teacher_identity)] = Field(
-        "st:all-MiniLM-L6-v2", description=f"{KINDS}."
+    teacher: Annotated[tuple[str, ...], Identity(teachers_identity)] = Field(
+        ("st:all-MiniLM-L6-v2",),
+        min_length=1,
+        description=f"{KINDS}. Given more than once, or with bm25 after it: the candidates of all.",
+    )
+    fusion: Literal["rrf", "zscore"] = Field(
+        "rrf", description="How several teachers rank together: reciprocal ranks, or z-scores."
     )
     top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
     query_prompt: str = Field("", description="Put before each query when it is embedded.")
@@ -72,16 +80,15 @@ class MineConfig(ChoiceConfig):
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the output; the type that a model runs in among it."""
-        kind = self.teacher.partition(":")[0]
-        own = {"dtype": dtype_of(self.dtype)} if kind == "st" else {}
-        return super().identity() | own
+        local = any(spec.startswith("st:") for spec in self.teacher)
+        return super().identity() | ({"dtype": dtype_of(self.dtype)} if local else {})
 
     def drops(self) -> bool:
         """Tell whether positives that are not in the corpus are left out."""
         return self.missing_positives == "drop"
 
-    def open_teacher(self) -> Teacher:
-        """Return the teacher; a model is loaded when it is first needed."""
+    def open_teachers(self) -> list[Teacher]:
+        """Return the teachers with vectors; a model is loaded when it is first needed."""
         encoding = Encoding(self.dtype, self.max_length, self.truncate_dim)
         options = Options(
             encoding=encoding,
@@ -89,25 +96,33 @@ class MineConfig(ChoiceConfig):
             concurrency=self.concurrency,
             batch_tokens=self.batch_tokens,
         )
-        return open_teacher(self.teacher, options, self.query_prompt, self.doc_prompt)
+        return [
+            open_teacher(spec, options, self.query_prompt, self.doc_prompt)
+            for spec in self.teacher
+            if spec != BM25
+        ]
 
 
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check the documents that all rows name, then make what vectors are missing."""
-    corpus, teacher = open_corpus(cfg.corpus), cfg.open_teacher()
+    corpus, teachers = open_corpus(cfg.corpus), cfg.open_teachers()
     for row in read():
         known_positives(row, corpus, drop=cfg.drops())
         check_written(row, corpus)
-    teacher.check(corpus, read)
-    return _ensure(corpus, teacher)
+    for teacher in teachers:
+        teacher.check(corpus, read)
+    return _ensure(corpus, teachers)
 
 
-def _ensure(corpus: Corpus, teacher: Teacher) -> Mapping[str, int]:
+def _ensure(corpus: Corpus, teachers: list[Teacher]) -> Mapping[str, int]:
     """Make what mining reads beside the corpus, where it is missing."""
     from gpte_data.mining.terms import ensure_terms
 
     ensure_terms(corpus)
-    return teacher.ensure(corpus)
+    notes: Counter[str] = Counter()
+    for teacher in teachers:
+        notes.update(teacher.ensure(corpus))
+    return notes
 
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
@@ -170,14 +185,21 @@ def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
 
 def open_miner(cfg: MineConfig) -> "Miner":
     """Return the miner over the corpus' vectors, made now if `prepare` did not run."""
+    from gpte_data.mining.bm25 import BM25Index
     from gpte_data.mining.lexical import Lexical
     from gpte_data.mining.miner import Miner
+    from gpte_data.mining.seconds import DenseSecond, WordsSecond
     from gpte_data.mining.terms import Terms
 
-    corpus, teacher = open_corpus(cfg.corpus), cfg.open_teacher()
-    _ensure(corpus, teacher)
+    corpus, (first, *others) = open_corpus(cfg.corpus), cfg.open_teachers()
+    _ensure(corpus, [first, *others])
     lexical = Lexical(Terms(corpus))
-    return Miner(corpus, teacher, teacher.documents(corpus), lexical, cfg.top_k)
+    seconds: list[Second] = [DenseSecond(one, one.documents(corpus)) for one in others]
+    if BM25 in cfg.teacher:
+        seconds.append(WordsSecond(BM25Index(lexical)))
+    return Miner(
+        corpus, first, first.documents(corpus), lexical, cfg.top_k, tuple(seconds), cfg.fusion
+    )
 
 
 def hits_of(mined: "Mined") -> "Hits":
@@ -195,6 +217,7 @@ def hits_of(mined: "Mined") -> "Hits":
             "sibling": mined.sibling,
             "written": mined.written,
             "dropped": np.zeros(len(mined.scores), dtype=bool),
+            "own": mined.found_by == 0,
         },
         mined.evidence,
         mined.positive_scores,
@@ -209,18 +232,22 @@ def _row(mined: "Mined", miner: "Miner", verdicts: Mapping[str, Any]) -> Row:
 
     from gpte_data.candidates import Candidates
 
-    sources = pa.array([miner.teacher.label, WRITTEN])
+    labels = [miner.teacher.label, *(other.label for other in miner.others), WRITTEN]
+    found_by = np.where(mined.written, len(labels) - 1, mined.found_by)
+    by_teacher = {"teacher_scores": mined.teacher_scores, "teacher_ranks": mined.teacher_ranks}
     ids = miner.corpus.doc_ids.take(mined.positions)
     return mined.row | {
         "positive_scores": mined.positive_scores.tolist(),
         "positive_ranks": mined.positive_ranks,
         "positive_evidence": mined.positive_evidence.tolist(),
+        **({"teachers": labels[:-1]} if miner.others else {}),
         "candidates": Candidates(
             {
                 "doc_id": ids,
                 "rank": mined.ranks,
                 "score": mined.scores,
-                "source": sources.take(pa.array(mined.written.view(np.int8))),
+                "source": pa.array(labels).take(pa.array(found_by)),
+                **{name: values for name, values in by_teacher.items() if values is not None},
                 "positive_similarity": mined.positive_similarity,
                 "evidence": mined.evidence,
                 **verdicts,

@@ -120,6 +120,7 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
             "positive_similarity": numbers("positive_similarity", np.float32),
             "sibling": texts("reason") == CHUNK,
             "written": texts("source") == WRITTEN,
+            "own": ~np.isin(texts("source"), row.get("teachers", [])[1:]),
             "dropped": (texts("verdict") == "drop") & ("rerank_score" in columns),
         },
         np.asarray(described, dtype=np.float32).reshape(-1, len(EVIDENCE)),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gpte_data.backends import Options
 from gpte_data.backends.encoding import embedder_identity
 from gpte_data.corpus import Corpus
+from gpte_data.errors import BadOption
 from gpte_data.stage import Row
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ def open_teacher(
     from gpte_data.teachers.model import ModelTeacher
 
     return ModelTeacher(spec, options, query_prompt, doc_prompt)
+
+
+def teachers_identity(specs: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what of the teachers enters a fingerprint; raise BadOption if none has vectors."""
+    if specs[0] == "bm25":
+        raise BadOption(
+            "--teacher bm25 goes beside a teacher with vectors, which candidates are described by: "
+            "give that one first, as --teacher st:MODEL --teacher bm25"
+        )
+    return [{"kind": "bm25"} if spec == "bm25" else teacher_identity(spec) for spec in specs]
 
 
 def teacher_identity(spec: str) -> dict[str, Any]:

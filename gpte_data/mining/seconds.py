@@ -1,0 +1,67 @@
+"""Further teachers beside the first: what they find, and how they score what the others found."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gpte_data.backends.flat_index import FlatIndex, exact_scores
+from gpte_data.backends.vectors_on_disk import Vectors
+from gpte_data.mining.bm25 import BM25Index
+from gpte_data.stage import Row
+from gpte_data.teachers import Teacher
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a teacher found for some queries."""
+
+    hits: Sequence[Any]
+    """Positions of the best of each query."""
+    scores: Callable[[int, Any, Any], Any]
+    """Scores of a query, by its number, with passages (n,), given their BM25 (n,)."""
+
+
+class Second(Protocol):
+    """A teacher beside the first."""
+
+    @property
+    def label(self) -> str:
+        """How rows name it."""
+
+    def search(self, rows: Sequence[Row], k: int) -> Searched:
+        """Return the best k of each query."""
+
+
+class DenseSecond:
+    """A teacher with vectors."""
+
+    def __init__(self, teacher: Teacher, vectors: Vectors) -> None:
+        self.teacher, self.vectors, self.index = teacher, vectors, FlatIndex(vectors)
+
+    @property
+    def label(self) -> str:
+        """The teacher's own."""
+        return self.teacher.label
+
+    def search(self, rows: Sequence[Row], k: int) -> Searched:
+        """Return the nearest k of each query."""
+        queries = self.teacher.queries(rows).vectors
+
+        def scores(n: int, positions: Any, words: Any) -> Any:
+            return exact_scores(self.vectors.take(positions), queries[n])
+
+        return Searched(self.index.hits(queries, k), scores)
+
+
+class WordsSecond:
+    """BM25."""
+
+    label = "bm25"
+
+    def __init__(self, index: BM25Index) -> None:
+        self.index = index
+
+    def search(self, rows: Sequence[Row], k: int) -> Searched:
+        """Return the k with the highest BM25 of each query."""
+        hits = self.index.hits([row["query"] for row in rows], k)
+        return Searched(hits, lambda n, positions, words: words)
