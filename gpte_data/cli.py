@@ -109,13 +109,13 @@ def stage_command(name: str) -> Callable[..., None]:
 
 def _run_stage(name: str, given: dict[str, Any]) -> None:
     """Run a stage as the options say, and print its books."""
-    from gpte_data.garbage import collect_seldom
+    from gpte_data.memory import spare_memory
     from gpte_data.pipe import pipe
     from gpte_data.plan import RunOptions
     from gpte_data.run import collect_rejected, run
     from gpte_data.talk import say_ledger, say_result
 
-    collect_seldom()
+    spare_memory()
     stage = load(name)
     options = _merged(given)
     output = options.pop("output", None)

@@ -17,7 +17,7 @@ from typing import Any
 from gpte_data.backends.vllm_devices import VARIABLE, worker_gpus
 from gpte_data.backends.vllm_engine import close as close_engine
 from gpte_data.errors import UserError
-from gpte_data.garbage import collect_seldom
+from gpte_data.memory import spare_memory
 from gpte_data.manifest import Mark
 from gpte_data.shard import Job, Tell, run_shard
 
@@ -108,7 +108,7 @@ def _start_worker(reports: Any, parent: int, stop: Any, gpus: Any) -> None:
     global _report
     if gpus is not None:
         os.environ[VARIABLE] = gpus.get()
-    collect_seldom()
+    spare_memory()
     _report = Throttle(lambda rows, tokens: reports.put((rows, tokens)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":

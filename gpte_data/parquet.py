@@ -17,7 +17,7 @@ from gpte_data.errors import BadInput, first_line
 from gpte_data.records import FIELDS, arrow_types
 from gpte_data.stage import Row
 
-TABLE, GROUP = 1000, 10
+TABLE, GROUP = 1000, 2
 """Rows in a table, and tables in a row group."""
 
 

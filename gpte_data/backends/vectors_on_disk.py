@@ -1,21 +1,19 @@
 """Vectors in `.npy` files that are never held in memory as a whole, nor counted as held.
 
-Pages of a mapped file count as a process' memory while they are mapped, so blocks are read into
-buffers, and single rows, which need the mapping, are followed by giving its pages back.
+Pages of a mapped file count as a process' memory while they are mapped, and one row maps sixteen
+of them; so nothing is mapped here: blocks and rows are read into buffers.
 """
 
-import mmap
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from gpte_data.errors import BadInput
 
-TAKEN = 16_384
-"""Rows taken before the pages that they lie on are given back."""
 BLOCK = 32_768
 """Rows looked at together."""
 ABOUT_ONE = 2e-3
@@ -32,7 +30,6 @@ class VectorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._touched = 0
         try:
             with path.open("rb") as file:
                 version = np.lib.format.read_magic(file)
@@ -63,24 +60,22 @@ class VectorFile:
 
     def take(self, rows: Any) -> Any:
         """Return single rows, in the file's own type."""
-        mapped, array = self._mapped
         taken = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
-        for start in range(0, len(rows), TAKEN):
-            part = rows[start : start + TAKEN]
-            taken[start : start + TAKEN] = array[part]
-            self._touched += len(part)
-            if self._touched >= TAKEN and hasattr(mapped, "madvise"):
-                mapped.madvise(mmap.MADV_DONTNEED)
-                self._touched = 0
+        if not taken.size:
+            return taken
+        width = self.dtype.itemsize * self.shape[1]
+        target, file = memoryview(taken.data).cast("B"), self._handle.fileno()
+        for start, place in zip(
+            range(0, width * len(rows), width),
+            (self.offset + width * np.asarray(rows, dtype=np.int64)).tolist(),
+            strict=True,
+        ):
+            os.preadv(file, [target[start : start + width]], place)
         return taken
 
     @cached_property
-    def _mapped(self) -> tuple[mmap.mmap, Any]:
-        with self.path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        count = self.shape[0] * self.shape[1]
-        flat = np.frombuffer(mapped, self.dtype, count, self.offset)
-        return mapped, flat.reshape(self.shape)
+    def _handle(self) -> IO[bytes]:
+        return self.path.open("rb", buffering=0)
 
 
 class ArrayFile:

@@ -21,7 +21,7 @@ from gpte_data.mining.seconds import Searched, Second
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
-TOGETHER = 256
+TOGETHER = 64
 """Queries whose candidates' vectors are in memory together."""
 
 

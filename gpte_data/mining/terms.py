@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from gpte_data import io, manifest
-from gpte_data.backends.vectors_on_disk import TAKEN
 from gpte_data.files import atomic
 from gpte_data.ledger import Ledger
 from gpte_data.progress import Progress
@@ -40,6 +39,8 @@ MOST = 255
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 BLOCK = 2048
+TAKEN = 16_384
+"""Passages read before the pages that they lie on are given back."""
 
 
 def words(text: str) -> list[str]:
