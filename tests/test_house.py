@@ -26,7 +26,7 @@ FLOORS = [
         "chunks",
         "languages",
         "phrases",
-        "garbage",
+        "memory",
     ],
     ["candidates", "doc_ids"],
     ["stage", "prompts", "gates", "pricing", "recipe_checks"],
