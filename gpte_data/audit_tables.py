@@ -10,6 +10,7 @@ from gpte_data.tables import STYLE, stdout
 
 HEIGHT = 12
 HALF = 0.5
+MANY = 20
 OFTEN = 0.05
 """Share of queries from which a document that is a negative of all of them is worth a look."""
 
@@ -95,7 +96,7 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
                 "teacher's scores are too close together for it"
             )
     for hub in found["hubs"]:
-        if hub["share"] >= OFTEN and hub["queries"] > 2:
+        if hub["share"] >= OFTEN and hub["queries"] >= MANY:
             said.append(
                 f"{hub['doc_id']} is a negative of {hub['queries']:,} queries "
                 f"({hub['share']:.0%}): look at it, it may be boilerplate"
