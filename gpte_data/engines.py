@@ -17,8 +17,8 @@ from typing import Any
 from gpte_data.backends.vllm_devices import VARIABLE, worker_gpus
 from gpte_data.backends.vllm_engine import close as close_engine
 from gpte_data.errors import UserError
-from gpte_data.memory import spare_memory
 from gpte_data.manifest import Mark
+from gpte_data.memory import spare_memory
 from gpte_data.shard import Job, Tell, run_shard
 
 

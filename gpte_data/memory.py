@@ -2,8 +2,8 @@
 
 A stage makes and drops thousands of small objects a second, nearly none of them in a cycle, while
 others wait for their answers: looking through all of them as often as Python does by default takes
-a tenth of the time of a run (docs/performance.md). Arrow's own allocator keeps what it once had; the
-system's gives it back, which saves a fifth of mining's memory at the same speed.
+a tenth of the time of a run (docs/performance.md). Arrow's own allocator keeps what it once had;
+the system's gives it back, which saves a fifth of mining's memory at the same speed.
 """
 
 import gc

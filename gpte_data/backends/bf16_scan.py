@@ -27,8 +27,8 @@ DOCUMENTS, QUERIES, GROUP = 8192, 1024, 16
 under one maximum."""
 HALF_STEP = 2.0**-8
 """Share of a score that rounding it to bfloat16 changes at most (half of the last bit)."""
-SUMS = 1e-4
-"""What adding up in float32 changes at most, for unit vectors of any dimension in use."""
+SUMS = 2.0**-23
+"""What adding up one more product in float32 changes at most, of the product of both lengths."""
 MOST = 8_000_000
 """Hits held at once; where there are more, queries are searched in halves."""
 PLACES, SCORES = 34, 16
@@ -81,6 +81,7 @@ class BF16Scan:
         full = torch.from_numpy(queries).to(self.device)
         rounded = full.bfloat16()
         found = _Found(k, _lengths(full - rounded.float()), _lengths(rounded.float()))
+        found.sums = SUMS * queries.shape[1]
         due = 2 * DOCUMENTS
         for start, block in self.vectors.blocks(DOCUMENTS):
             rows = torch.from_numpy(block).to(self.device).float()
@@ -109,7 +110,7 @@ class _Found:
 
     def __init__(self, k: int, moved: Any, lengths: Any) -> None:
         self.k, self.moved, self.lengths = k, moved, lengths
-        self.longest = self.documents_moved = 0.0
+        self.longest = self.documents_moved = self.sums = 0.0
         self.kth = np.full(len(moved), -np.inf, dtype=np.float32)
         self.parts: list[Any] = []
         self.held = 0
@@ -124,7 +125,8 @@ class _Found:
         import torch
 
         kth = self.kth[part]
-        bound = self.moved[part] * self.longest + self.lengths[part] * self.documents_moved + SUMS
+        bound = self.moved[part] * self.longest + self.lengths[part] * self.documents_moved
+        bound += self.sums * self.lengths[part] * self.longest
         least = kth - HALF_STEP * np.abs(np.where(np.isfinite(kth), kth, 0)) - 2 * bound
         return torch.from_numpy(least).bfloat16()
 

@@ -6,9 +6,8 @@ of them; so nothing is mapped here: blocks and rows are read into buffers.
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -64,18 +63,13 @@ class VectorFile:
         if not taken.size:
             return taken
         width = self.dtype.itemsize * self.shape[1]
-        target, file = memoryview(taken.data).cast("B"), self._handle.fileno()
-        for start, place in zip(
-            range(0, width * len(rows), width),
-            (self.offset + width * np.asarray(rows, dtype=np.int64)).tolist(),
-            strict=True,
-        ):
-            os.preadv(file, [target[start : start + width]], place)
+        target = memoryview(taken.data).cast("B")
+        places = (self.offset + width * np.asarray(rows, dtype=np.int64)).tolist()
+        with self.path.open("rb", buffering=0) as file:
+            number = file.fileno()
+            for start, place in zip(range(0, len(target), width), places, strict=True):
+                os.preadv(number, [target[start : start + width]], place)
         return taken
-
-    @cached_property
-    def _handle(self) -> IO[bytes]:
-        return self.path.open("rb", buffering=0)
 
 
 class ArrayFile:
@@ -94,6 +88,14 @@ class ArrayFile:
     def take(self, rows: Any) -> Any:
         """Return single rows."""
         return self.array[rows]
+
+
+def by_value(numbers: Any) -> list[Any]:
+    """Return for each different number (n,) the places where it stands, lowest number first."""
+    if not len(numbers):
+        return []
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
 
 
 class Vectors:
@@ -171,8 +173,8 @@ class Vectors:
             return self._scaled(self.parts[0].take(positions)).astype(np.float32, copy=False)
         taken = np.empty((len(positions), self.dimension), dtype=np.float32)
         owners = np.searchsorted(self.starts, positions, side="right") - 1
-        for owner in np.unique(owners):
-            mine = owners == owner
+        for mine in by_value(owners):
+            owner = owners[mine[0]]
             rows = self.parts[owner].take(positions[mine] - self.starts[owner])
             taken[mine] = self._scaled(rows)
         return taken

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 
 from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
-from gpte_data.backends.vectors_on_disk import Vectors
+from gpte_data.backends.vectors_on_disk import Vectors, by_value
 from gpte_data.corpus import Corpus
-from gpte_data.mining.evidence import Found, Spread, evidence, usual
+from gpte_data.mining.evidence import Spread, evidence, usual
 from gpte_data.mining.fusion import Fusion, fused
 from gpte_data.mining.lexical import Lexical
+from gpte_data.mining.ranked import Pool, Ranked, alike_in_shape, together_of
 from gpte_data.mining.seconds import Searched, Second
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
+FEW = 16
+"""Positives that every query is searched for at least."""
 TOGETHER = 64
 """Queries whose candidates' vectors are in memory together."""
 
@@ -92,14 +95,24 @@ class Miner:
         if embedded.truncated:
             note = "queries longer than the teacher takes, truncated"
             ctx.ledger.notes[note] += embedded.truncated
+        hits = self._hits(rows, embedded.vectors)
         most = max(len(row["positives"]) for row in rows)
-        hits = self._index.hits(embedded.vectors, self.top_k + most)
         others = [other.search(rows, self.top_k + most) for other in self.others]
         for start in range(0, len(rows), TOGETHER):
             part = slice(start, start + TOGETHER)
             yield from self._described(
                 rows[part], embedded.vectors[part], hits[part], others, start
             )
+
+    def _hits(self, rows: Sequence[Row], vectors: Any) -> list[Any]:
+        """Search; a query with hundreds of positives does not make the others search as deep."""
+        wanted = np.array([max(len(row["positives"]), FEW) for row in rows])
+        found: list[Any] = [None] * len(rows)
+        for alike in by_value(np.ceil(np.log2(wanted))):
+            deep = self.top_k + int(wanted[alike].max())
+            for n, hits in zip(alike, self._index.hits(vectors[alike], deep), strict=True):
+                found[n] = hits
+        return found
 
     def _described(
         self, rows: Sequence[Row], queries: Any, hits: Sequence[Any],
@@ -123,14 +136,14 @@ class Miner:
                 self._order(queries[n], pool, parts[n], parts[len(pools) + n], words, extra)
             )
         found: dict[int, Mined] = {}
-        for alike in _alike(ranked):
+        for alike in alike_in_shape(ranked):
             together = [ranked[n] for n in alike]
-            spoken, own = evidence(_found(queries[alike], together), self._spread)
+            spoken, own = evidence(together_of(queries[alike], together), self._spread)
             for n, one, of_hits, of_positives in zip(alike, together, spoken, own, strict=True):
                 found[n] = self._mined(rows[n], one, of_hits, of_positives)
         yield from (found[n] for n in range(len(rows)))
 
-    def _pool(self, row: Row, hits: Any, others: Sequence[Any]) -> "_Pool":
+    def _pool(self, row: Row, hits: Any, others: Sequence[Any]) -> Pool:
         """Return what may become a candidate: hits of all teachers and what was written."""
         positives = self._positions(row["positives"])
         written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
@@ -146,7 +159,7 @@ class Miner:
             found_by[np.isin(together, others[number - 1])] = number
         own = np.isin(together, hits) if len(together) > len(hits) else together >= 0
         found_by[own] = 0
-        return _Pool(together, positives, written, found_by, own)
+        return Pool(together, positives, written, found_by, own)
 
     def _vectors(self, lists: Sequence[Any]) -> list[Any]:
         """Return the vectors at several lists of positions, read together."""
@@ -154,8 +167,8 @@ class Miner:
         return np.split(vectors, np.cumsum([len(one) for one in lists])[:-1])
 
     def _order(
-        self, query: Any, pool: "_Pool", vectors: Any, own_vectors: Any, words: Any, extra: Any
-    ) -> "_Ranked":
+        self, query: Any, pool: Pool, vectors: Any, own_vectors: Any, words: Any, extra: Any
+    ) -> Ranked:
         """Return the best k, and what was written, best first."""
         hits, written = pool.positions, pool.written
         scores = exact_scores(vectors, query)
@@ -172,7 +185,7 @@ class Miner:
             order = order[keep]
         else:
             order = order[: self.top_k]
-        return _Ranked(
+        return Ranked(
             hits[order], scores[order], vectors[order], np.isin(hits[order], written),
             pool.positives, exact_scores(own_vectors, query), own_vectors,
             words[0][order], words[1], words[2][order],
@@ -181,7 +194,7 @@ class Miner:
             ranks if ranks is None else ranks[order],
         )  # fmt: skip
 
-    def _mined(self, row: Row, one: "_Ranked", of_hits: Any, of_positives: Any) -> Mined:
+    def _mined(self, row: Row, one: Ranked, of_hits: Any, of_positives: Any) -> Mined:
         nearness = (one.vectors @ one.positive_vectors.T).max(axis=1)
         return Mined(
             row, one.positions, one.scores, one.written, of_hits, one.positive_scores,
@@ -199,52 +212,3 @@ class Miner:
     def _positions(self, doc_ids: Sequence[str]) -> Any:
         """Return where documents stand in the corpus."""
         return np.array([self.corpus.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """What may become a candidate of a query."""
-
-    positions: Any
-    positives: Any
-    written: Any
-    found_by: Any
-    own: Any
-    """Whether the first teacher ranks it among its best."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """A query's candidates, best first, before anything is said of them."""
-
-    positions: Any
-    scores: Any
-    vectors: Any
-    written: Any
-    positives: Any
-    positive_scores: Any
-    positive_vectors: Any
-    words: Any
-    positive_words: Any
-    shared: Any
-    usual: Any
-    found_by: Any
-    teacher_scores: Any
-    teacher_ranks: Any
-
-
-def _alike(ranked: Sequence[_Ranked]) -> list[list[int]]:
-    """Return which queries have as many candidates and positives: arrays of one shape."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for n, one in enumerate(ranked):
-        groups.setdefault((len(one.positions), len(one.positives)), []).append(n)
-    return list(groups.values())
-
-
-def _found(queries: Any, ranked: Sequence[_Ranked]) -> Found:
-    """Return queries of one shape as arrays."""
-    names = (
-        "scores", "vectors", "positive_scores", "positive_vectors",
-        "words", "positive_words", "shared", "usual",
-    )  # fmt: skip
-    return Found(queries, *(np.stack([getattr(one, name) for one in ranked]) for name in names))

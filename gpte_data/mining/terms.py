@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from gpte_data import io, manifest
+from gpte_data.backends.vectors_on_disk import by_value
 from gpte_data.files import atomic
 from gpte_data.ledger import Ledger
 from gpte_data.progress import Progress
@@ -159,23 +160,18 @@ class Terms:
     def of(self, positions: Any) -> tuple[Any, Any]:
         """Return the words of passages, packed and one after another, and how many each has."""
         shards = np.searchsorted(self.first, positions, side="right") - 1
-        rows, sizes = positions - self.first[shards], np.zeros(len(positions), dtype=np.int64)
-        starts = np.zeros(len(positions), dtype=np.int64)
-        present = np.unique(shards).tolist()
-        for shard in present:
-            here, known = shards == shard, self.starts[shard]
-            starts[here] = known[rows[here]]
-            sizes[here] = known[rows[here] + 1] - starts[here]
-        ends = np.cumsum(sizes)
-        # Word w of passage i lies at starts[i] + (w - the words before passage i).
-        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
-        owners = np.repeat(shards, sizes)
-        packed = np.empty(len(places), dtype=np.uint32)
-        for shard in present:
-            here = owners == shard
-            packed[here] = self.files[shard][places[here]]
+        sizes, begins = np.zeros((2, len(positions)), dtype=np.int64)
+        parts, before = [], 0
+        for mine in by_value(shards):
+            shard = shards[mine[0]]
+            rows, starts = positions[mine] - self.first[shard], self.starts[shard]
+            each = starts[rows + 1] - starts[rows]
+            parts.append(self.files[shard][_runs(starts[rows], each)])
+            sizes[mine], begins[mine] = each, before + np.cumsum(each) - each
+            before += len(parts[-1])
         self._release(len(positions))
-        return packed, sizes
+        read = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
+        return (read if len(parts) == 1 else read[_runs(begins, sizes)]), sizes
 
     def _release(self, read: int) -> None:
         """Give back the pages that were read: mapped, they count as memory in use."""
@@ -189,3 +185,9 @@ class Terms:
             mapped = getattr(file, "_mmap", None)
             if mapped is not None and hasattr(mapped, "madvise"):
                 mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _runs(starts: Any, sizes: Any) -> Any:
+    """Return starts[0], starts[0] + 1, … for sizes[0] places, then those of the next run."""
+    ends = np.cumsum(sizes)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)

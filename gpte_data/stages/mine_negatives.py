@@ -11,8 +11,7 @@ in a corpus that `passages` made.
 """
 
 import heapq
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,18 +20,15 @@ from pydantic import Field
 
 from gpte_data.backends import Encoding, Options
 from gpte_data.config import Identity, Runtime
-from gpte_data.corpus import Corpus, corpus_identity, open_corpus
+from gpte_data.corpus import corpus_identity, open_corpus
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.randomness import bits
-from gpte_data.records import WRITTEN
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teacher, teachers_identity
 
 if TYPE_CHECKING:
-    from gpte_data.mining.judging import Hits
-    from gpte_data.mining.miner import Mined, Miner
-    from gpte_data.mining.seconds import Second
+    from gpte_data.mining.miner import Miner
 
 BM25 = "bm25"
 QUERIES = 4096
@@ -83,6 +79,10 @@ class MineConfig(ChoiceConfig):
         local = any(spec.startswith("st:") for spec in self.teacher)
         return super().identity() | ({"dtype": dtype_of(self.dtype)} if local else {})
 
+    def by_order(self) -> bool:
+        """Tell whether a teacher's vectors belong to pairs by their order in the whole input."""
+        return any(teacher.in_order for teacher in self.open_teachers())
+
     def drops(self) -> bool:
         """Tell whether positives that are not in the corpus are left out."""
         return self.missing_positives == "drop"
@@ -105,42 +105,59 @@ class MineConfig(ChoiceConfig):
 
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check the documents that all rows name, then make what vectors are missing."""
+    from gpte_data.mining.opening import ensure
+
     corpus, teachers = open_corpus(cfg.corpus), cfg.open_teachers()
     for row in read():
         known_positives(row, corpus, drop=cfg.drops())
         check_written(row, corpus)
     for teacher in teachers:
         teacher.check(corpus, read)
-    return _ensure(corpus, teachers)
-
-
-def _ensure(corpus: Corpus, teachers: list[Teacher]) -> Mapping[str, int]:
-    """Make what mining reads beside the corpus, where it is missing."""
-    from gpte_data.mining.terms import ensure_terms
-
-    ensure_terms(corpus)
-    notes: Counter[str] = Counter()
-    for teacher in teachers:
-        notes.update(teacher.ensure(corpus))
-    return notes
+    return ensure(corpus, teachers)
 
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
     """Fit the estimate of false negatives to a sample of all queries."""
+    if cfg.budget() is None:
+        return _in_order(cfg, read)
     corpus = open_corpus(cfg.corpus)
     prepared = (ready(row, corpus, drop=cfg.drops()) for row in read())
     good = (row for row, problem, _ in prepared if problem is None)
     sample = heapq.nsmallest(SAMPLE, good, key=lambda row: bits(0, row["query_id"], "survey"))
-    return _surveyed(cfg, sample)
+    return {**_surveyed(cfg, sample), **_in_order(cfg, read)}
+
+
+def _in_order(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> dict[str, Any]:
+    """Return the ids of all pairs, where a teacher's vectors are theirs by order."""
+    if not cfg.by_order():
+        return {}
+    return {"query_ids": [row["query_id"] for row in read()]}
 
 
 def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
     from gpte_data.mining.from_options import described, rules_of
     from gpte_data.mining.judging import survey
+    from gpte_data.mining.rows import hits_of
 
     miner = open_miner(cfg)
     found = [hits_of(mined) for mined in miner.mine(rows, Context())]
     return described(survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0), cfg)
+
+
+def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Miner":
+    """Return the miner that a config asks for.
+
+    Args:
+        cfg: The config.
+        query_ids: Of all pairs, in order, where a teacher's vectors are theirs by order.
+    """
+    from gpte_data.mining.opening import opened
+
+    teachers = cfg.open_teachers()
+    for teacher in teachers:
+        if query_ids is not None and teacher.in_order:
+            teacher.tell(query_ids)
+    return opened(open_corpus(cfg.corpus), teachers, BM25 in cfg.teacher, cfg.top_k, cfg.fusion)
 
 
 @stage(
@@ -148,14 +165,19 @@ def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
     reads={"query_id", "query", "positives"},
     adds={"candidates", "positive_scores"},
     version=2,
-    hooks=Hooks(prepare=_prepare, survey=_survey, surveys=lambda cfg: cfg.budget() is not None),
+    hooks=Hooks(
+        prepare=_prepare,
+        survey=_survey,
+        surveys=lambda cfg: cfg.budget() is not None or cfg.by_order(),
+    ),
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored and judged candidates."""
     from gpte_data.mining.from_options import judge_of, settled
+    from gpte_data.mining.rows import hits_of, row_of
 
     corpus = open_corpus(cfg.corpus)
-    miner, judge = open_miner(cfg), None
+    miner, judge = open_miner(cfg, ctx.shared.get("query_ids")), None
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
         good = []
@@ -168,10 +190,10 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             else:
                 good.append(pair)
         if judge is None and good:
-            judge = judge_of(cfg, ctx.shared or _of_these(cfg, good))
+            judge = judge_of(cfg, ctx.shared if "price" in ctx.shared else _of_these(cfg, good))
         for mined in miner.mine(good, ctx):
             assert judge is not None
-            yield settled(_row(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
+            yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
 
@@ -181,76 +203,3 @@ def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
     if cfg.budget() is None:
         return {}
     return _surveyed(cfg, sorted(rows, key=lambda row: bits(0, row["query_id"], "survey"))[:SAMPLE])
-
-
-def open_miner(cfg: MineConfig) -> "Miner":
-    """Return the miner over the corpus' vectors, made now if `prepare` did not run."""
-    from gpte_data.mining.bm25 import BM25Index
-    from gpte_data.mining.lexical import Lexical
-    from gpte_data.mining.miner import Miner
-    from gpte_data.mining.seconds import DenseSecond, WordsSecond
-    from gpte_data.mining.terms import Terms
-
-    corpus, (first, *others) = open_corpus(cfg.corpus), cfg.open_teachers()
-    _ensure(corpus, [first, *others])
-    lexical = Lexical(Terms(corpus))
-    seconds: list[Second] = [DenseSecond(one, one.documents(corpus)) for one in others]
-    if BM25 in cfg.teacher:
-        seconds.append(WordsSecond(BM25Index(lexical)))
-    return Miner(
-        corpus, first, first.documents(corpus), lexical, cfg.top_k, tuple(seconds), cfg.fusion
-    )
-
-
-def hits_of(mined: "Mined") -> "Hits":
-    """Return what a judge looks at."""
-    import numpy as np
-
-    from gpte_data.mining.judging import Hits
-
-    return Hits(
-        mined.row["query_id"],
-        {
-            "score": mined.scores,
-            "rank": mined.ranks,
-            "positive_similarity": mined.positive_similarity,
-            "sibling": mined.sibling,
-            "written": mined.written,
-            "dropped": np.zeros(len(mined.scores), dtype=bool),
-            "own": mined.found_by == 0,
-        },
-        mined.evidence,
-        mined.positive_scores,
-        mined.positive_evidence,
-    )
-
-
-def _row(mined: "Mined", miner: "Miner", verdicts: Mapping[str, Any]) -> Row:
-    """Return the row with its candidates."""
-    import numpy as np
-    import pyarrow as pa
-
-    from gpte_data.candidates import Candidates
-
-    labels = [miner.teacher.label, *(other.label for other in miner.others), WRITTEN]
-    found_by = np.where(mined.written, len(labels) - 1, mined.found_by)
-    by_teacher = {"teacher_scores": mined.teacher_scores, "teacher_ranks": mined.teacher_ranks}
-    ids = miner.corpus.doc_ids.take(mined.positions)
-    return mined.row | {
-        "positive_scores": mined.positive_scores.tolist(),
-        "positive_ranks": mined.positive_ranks,
-        "positive_evidence": mined.positive_evidence.tolist(),
-        **({"teachers": labels[:-1]} if miner.others else {}),
-        "candidates": Candidates(
-            {
-                "doc_id": ids,
-                "rank": mined.ranks,
-                "score": mined.scores,
-                "source": pa.array(labels).take(pa.array(found_by)),
-                **{name: values for name, values in by_teacher.items() if values is not None},
-                "positive_similarity": mined.positive_similarity,
-                "evidence": mined.evidence,
-                **verdicts,
-            }
-        ),
-    }

@@ -36,6 +36,13 @@ class Teacher(Protocol):
     def label(self) -> str:
         """How rows name it."""
 
+    @property
+    def in_order(self) -> bool:
+        """Whether its vectors of queries belong to pairs by their order alone."""
+
+    def tell(self, query_ids: Sequence[Any]) -> None:
+        """Take the ids of all pairs, in order."""
+
     def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
         """Raise a UserError if it can't be reached or found, or belongs to other rows."""
 

@@ -39,6 +39,11 @@ class ModelTeacher:
         """Return the model, loaded once in a process."""
         return open_embedder(self.spec, self.options)
 
+    in_order = False
+
+    def tell(self, query_ids: Sequence[Any]) -> None:
+        """Need nothing: a model reads the queries themselves."""
+
     def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
         """Raise a UserError if the model can't be reached or found."""
         check(self.spec, EMBEDDERS, "teacher", self.options)

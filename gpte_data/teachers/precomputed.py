@@ -60,6 +60,11 @@ class PrecomputedTeacher:
             )
         return found
 
+    @property
+    def in_order(self) -> bool:
+        """Whether row i of queries.npy belongs to pair i, for want of ids."""
+        return not (self.folder / "queries.txt").is_file()
+
     def check(self, corpus: Corpus, read: Callable[[], Any]) -> None:
         """Raise BadInput unless there is a vector for every passage and every pair."""
         if self._documents.dimension != self._queries.dimension:
@@ -69,18 +74,21 @@ class PrecomputedTeacher:
             )
         self.documents(corpus)
         ids = [row.get("query_id") for row in read()]
-        if not (self.folder / "queries.txt").is_file():
-            if len(ids) != len(self._queries):
-                raise BadInput(
-                    f"{self.folder}/queries.npy has {len(self._queries):,} vectors for "
-                    f"{len(ids):,} pairs: give queries.txt with their ids, one a line"
-                )
-            # Pairs are looked up by id from here on, whatever shard or worker they come to.
-            self._query_places = {query_id: n for n, query_id in enumerate(ids)}
-            if len(self._query_places) != len(ids):
-                raise BadInput("two pairs have one query_id: give queries.txt with unique ids")
+        if self.in_order:
+            self.tell(ids)
         elif lost := [query_id for query_id in ids if query_id not in self._query_places]:
             raise BadInput(f"{self.folder}/queries.txt has no line for the pair {lost[0]!r}")
+
+    def tell(self, query_ids: Sequence[Any]) -> None:
+        """Take the ids of all pairs, in order; from now on a pair is looked up by its own."""
+        if len(query_ids) != len(self._queries):
+            raise BadInput(
+                f"{self.folder}/queries.npy has {len(self._queries):,} vectors for "
+                f"{len(query_ids):,} pairs: give queries.txt with their ids, one a line"
+            )
+        self._query_places = {query_id: n for n, query_id in enumerate(query_ids)}
+        if len(self._query_places) != len(query_ids):
+            raise BadInput("two pairs have one query_id: give queries.txt with unique ids")
 
     def ensure(self, corpus: Corpus) -> Mapping[str, int]:
         """Make nothing: all is there."""
