@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ COMMAND = Path(sys.executable).parent / "gpte-data"
 HERE = Path(__file__).parent
 
 
-def unit(random: np.random.Generator, centres: np.ndarray, count: int) -> np.ndarray:
+def unit(random: np.random.Generator, centres: Any, count: int) -> Any:
     """Return vectors around centres."""
     found = centres[random.integers(len(centres), size=count)]
     found = found + random.standard_normal((count, DIMENSION), dtype=np.float32)

@@ -8,6 +8,8 @@ shard takes the columns as they are.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gpte_data.errors import BadInput
+
 
 class Candidates(Sequence[dict[str, Any]]):
     """Candidates in order, best first.
@@ -80,6 +82,8 @@ def columns_of(value: Sequence[Mapping[str, Any]], type_: Any) -> dict[str, Any]
 
     if isinstance(value, Candidates):
         return dict(value.columns)
+    if not isinstance(value, list) or not all(isinstance(hit, dict) for hit in value):
+        raise BadInput(f"candidates must be a list of objects, as mining writes them: {value!r}")
     array = pa.array(list(value), type_.value_type)
     fields = [
         (type_.value_type.field(n).name, array.field(n)) for n in range(array.type.num_fields)

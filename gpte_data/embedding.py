@@ -9,7 +9,7 @@ from gpte_data import io, manifest
 from gpte_data.backends import Embedder
 from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
 from gpte_data.corpus import open_corpus
-from gpte_data.files import sweep
+from gpte_data.files import in_turn, sweep
 from gpte_data.ledger import Ledger
 from gpte_data.partial_vectors import PartialVectors
 from gpte_data.progress import Progress
@@ -18,6 +18,7 @@ from gpte_data.stage import Row
 from gpte_data.vectors import (
     Sharded,
     VectorSpec,
+    is_there,
     missing_shards,
     shard_identity,
     vectors_path,
@@ -36,21 +37,25 @@ def embed_corpus(
 ) -> Iterator[Ledger]:
     """Make the vectors that are missing, shard by shard; yield the books of each shard made."""
     for shard in missing_shards(dataset, spec):
-        yield _embed_shard(shard, spec, open_(), tell)
+        with in_turn(vectors_path(shard, spec).parent):
+            if is_there(shard, spec):  # another process has made them meanwhile
+                tell(io.count(shard), 0)
+            else:
+                yield _embed_shard(shard, spec, open_(), tell)
 
 
 def _embed_shard(shard: Path, spec: VectorSpec, embedder: Embedder, tell: Tell) -> Ledger:
     started = time.monotonic()
     path = vectors_path(shard, spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     texts = _texts(shard, spec.column)
     identity = shard_identity(shard, spec)
     partial = PartialVectors(path, manifest.fingerprint(identity), len(texts))
     tell(len(texts) - len(partial.missing), 0)
-    for batch in embedder.stream([texts[row] for row in partial.missing], spec.prompt):
-        partial.add(batch)
-        tell(len(batch.positions), 0)
+    with partial:
+        for batch in embedder.stream([texts[row] for row in partial.missing], spec.prompt):
+            partial.add(batch)
+            tell(len(batch.positions), 0)
     partial.finish()
     ledger = Ledger(rows_in=len(texts), rows_out=len(texts))
     if partial.truncated:

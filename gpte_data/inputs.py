@@ -71,7 +71,14 @@ def survey(stage: Stage, cfg: StageConfig, read: Callable[[], Iterable[Row]]) ->
     """Return what the stage finds in the whole input, where it looks at all of it."""
     if stage.hooks.survey is None or not stage.hooks.surveys(cfg):
         return {}
-    return stage.hooks.survey(cfg, read)
+    fields, hook = stage.fields(cfg), stage.hooks.survey
+
+    def checked() -> Iterator[Row]:
+        for number, row in enumerate(read(), 1):
+            stage.check(row, number, fields)
+            yield row
+
+    return hook(cfg, checked)
 
 
 def total_rows(stage: Stage, jobs: list[Job]) -> int | None:

@@ -8,7 +8,7 @@ gives such a vector.
 
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -50,9 +50,12 @@ class PartialVectors:
         try:
             vectors = VectorFile(self.data)
             entries = np.fromfile(self.log, dtype="<u4")
-        except (BadInput, OSError):
+        except (BadInput, OSError):  # nothing was begun, or a power failure has cut it short
+            self.data.unlink(missing_ok=True)
+            self.log.unlink(missing_ok=True)
             return np.arange(self.rows)
         entries = entries[: len(entries) // 2 * 2].reshape(-1, 2)
+        os.truncate(self.log, entries.nbytes)  # a torn entry would shift those behind it
         entries = entries[entries[:, 0] < self.rows]
         for start in range(0, len(entries), 4096):
             part = entries[start : start + 4096]
@@ -91,14 +94,23 @@ class PartialVectors:
             self._open = self.data.open("r+b"), self.log.open("ab"), file.offset
         return self._open
 
-    def finish(self) -> None:
-        """Give the vectors their name; all rows must have been added."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files; what is in them stays for the next run."""
         if self._open is not None:
-            data, log, _ = self._open
+            data, log, _start = self._open
+            data.flush()
             os.fsync(data.fileno())
             data.close()
             log.close()
-        elif not self.data.exists():
+            self._open = None
+
+    def finish(self) -> None:
+        """Give the vectors their name; all rows must have been added."""
+        self.__exit__()
+        if not self.data.exists():
             create(self.data, self.rows, 0)
         self.data.replace(self.path)
         self.log.unlink(missing_ok=True)

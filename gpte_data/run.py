@@ -62,7 +62,7 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         said = ""
         if todo:
             check_rows(stage, cfg, path, reader(stage, cfg, jobs)())
-            prepared = _prepare(stage, cfg, todo)
+            prepared = _prepare(stage, cfg, jobs)
             shared = survey(stage, cfg, reader(stage, cfg, jobs))
             said = str(shared.get("said", ""))
             _run_jobs(stage, cfg, [replace(job, shared=shared) for job in todo], options)

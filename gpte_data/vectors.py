@@ -54,7 +54,7 @@ def vectors_path(shard: Path, spec: VectorSpec) -> Path:
 
 def missing_shards(dataset: Sharded, spec: VectorSpec) -> list[Path]:
     """Return the shards whose vectors are not there, or belong to other content."""
-    return [path for path in dataset.shards if not _is_there(path, spec)]
+    return [path for path in dataset.shards if not is_there(path, spec)]
 
 
 def shard_identity(shard: Path, spec: VectorSpec) -> dict[str, Any]:
@@ -68,7 +68,8 @@ def shard_identity(shard: Path, spec: VectorSpec) -> dict[str, Any]:
     }
 
 
-def _is_there(shard: Path, spec: VectorSpec) -> bool:
+def is_there(shard: Path, spec: VectorSpec) -> bool:
+    """Tell whether a shard has its vectors."""
     path = vectors_path(shard, spec)
     mark = manifest.read_mark(path.parent, path.stem)
     if mark is None or not path.is_file():

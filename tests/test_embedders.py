@@ -83,6 +83,19 @@ def test_bits_do_not_depend_on_the_batch(tokens: int, dtype: str) -> None:
     assert (alone[0] == expected[3]).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_bits_of_short_texts_do_not_depend_on_their_number(dtype: str) -> None:
+    """Queries are short: one alone, some in a shard, or all of them in one."""
+    if dtype == "bfloat16" and not has_bf16():
+        pytest.skip("bfloat16 is not what this processor runs models in")
+    chance = random.Random(9)
+    some = [" ".join(chance.choices(WORDS, k=chance.randint(1, 12))) for _ in range(40)]
+    model = open_embedder("st:all-MiniLM-L6-v2", Options(encoding=Encoding(dtype=dtype)))
+    together = embed(model, some).vectors
+    for count in (1, 8, 9, 17):
+        assert (embed(model, some[:count]).vectors == together[:count]).all(), count
+
+
 def test_no_texts_give_no_vectors() -> None:
     assert len(embed(open_embedder("st:all-MiniLM-L6-v2", Options()), []).vectors) == 0
 

@@ -141,7 +141,7 @@ def test_no_queries_have_no_hits(first_pass: Pass) -> None:
 @both
 @pytest.mark.parametrize(
     ("documents", "queries", "group", "block"),
-    [(64, 7, 16, 64), (100, 5, 3, 33), (17, 1024, 32, 1), (8192, 1, 1, 5000), (1, 3, 16, 7)],
+    [(64, 7, 16, 64), (100, 5, 3, 33), (17, 1024, 32, 1), (8192, 9, 1, 5000), (9, 13, 16, 7)],
 )
 def test_blocks_do_not_matter(
     documents: int,

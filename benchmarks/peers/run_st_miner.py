@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import mine_hard_negatives
 
 
-class Given(SentenceTransformer):
+class Given(SentenceTransformer):  # type: ignore[misc]
     """Gives the vector whose number a text ends with."""
 
     def __init__(self, documents: Any, queries: Any) -> None:

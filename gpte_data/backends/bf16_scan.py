@@ -31,6 +31,8 @@ SUMS = 2.0**-23
 """What adding up one more product in float32 changes at most, of the product of both lengths."""
 MOST = 8_000_000
 """Hits held at once; where there are more, queries are searched in halves."""
+AT_ONCE = 1 << 14
+"""Queries that a hit's number has room for."""
 PLACES, SCORES = 34, 16
 """Bits of a hit's position and of its score."""
 
@@ -69,7 +71,11 @@ class BF16Scan:
 
     def hits(self, queries: Any, k: int) -> list[Any]:
         """Return for each query the positions of all documents that may be among its k best."""
+        if not len(queries):
+            return []
         try:
+            if len(queries) > AT_ONCE:
+                raise TooMany
             return self._hits(queries, k)
         except TooMany:
             half = len(queries) // 2

@@ -129,9 +129,10 @@ class Vectors:
         Raises:
             BadInput: One is zero or not finite.
         """
-        for start, block in self.blocks(BLOCK):
+        raw = Vectors(self.parts)
+        for start, block in raw.blocks(BLOCK):
             with np.errstate(over="ignore", invalid="ignore"):
-                lengths = np.linalg.norm(block.astype(np.float32), axis=1)
+                lengths = np.linalg.norm(block.astype(np.float32, copy=False), axis=1)
             bad = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
             if len(bad):
                 what = "zero" if lengths[bad[0]] == 0 else "not finite"
@@ -157,7 +158,9 @@ class Vectors:
 
     def _scaled(self, block: Any) -> Any:
         """Return vectors in length 1."""
-        block = block if block.dtype in (np.float16, np.float32) else block.astype(np.float32)
+        if block.dtype not in (np.float16, np.float32):
+            with np.errstate(over="ignore"):
+                block = block.astype(np.float32)
         if self._unit:
             return block
         block = block.astype(np.float32)

@@ -1,9 +1,12 @@
 """`gpte-data embed`: a corpus' vectors, made ahead of `mine-negatives`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gpte_data.backends import Options
 
 
 def embed(
@@ -36,6 +39,17 @@ def embed(
     made again, and what a killed run has made of a shard is used.
     """
     from gpte_data.backends import Encoding, Options
+
+    encoding = Encoding(dtype, max_length, truncate_dim)
+    _embed(
+        corpus,
+        teacher,
+        Options(encoding, tuple(base_url or ()), concurrency, batch_tokens=batch_tokens),
+        doc_prompt,
+    )
+
+
+def _embed(corpus: Path, spec: str, options: "Options", doc_prompt: str) -> None:
     from gpte_data.corpus import open_corpus
     from gpte_data.embedding import ensure_vectors
     from gpte_data.files import disk_errors
@@ -44,21 +58,14 @@ def embed(
     from gpte_data.teachers.model import ModelTeacher
     from gpte_data.vectors import vectors_path
 
-    options = Options(
-        encoding=Encoding(dtype, max_length, truncate_dim),
-        base_urls=tuple(base_url or ()),
-        concurrency=concurrency,
-        batch_tokens=batch_tokens,
-    )
-    model = ModelTeacher(teacher, options, "", doc_prompt)
+    model = ModelTeacher(spec, options, "", doc_prompt)
     with disk_errors(corpus):
         check_finished(corpus)
         opened = open_corpus((corpus,))
         documents = len(opened.doc_ids)
-        spec = model.vector_spec
         model.check(opened, lambda: ())
-        ledger = ensure_vectors(opened, spec, model.open)
-        folder = vectors_path(opened.shards[0], spec).parent
+        ledger = ensure_vectors(opened, model.vector_spec, model.open)
+        folder = vectors_path(opened.shards[0], model.vector_spec).parent
         if ledger.rows_in:
             say_ledger("embed", ledger)
         else:

@@ -82,4 +82,5 @@ class _Table:
 
 def order(scores: Any, probabilities: Any, price: float) -> Any:
     """Return candidates (n,) in the order in which they are to be taken."""
-    return np.argsort(price * probabilities - scores, kind="stable")
+    value = price * np.asarray(probabilities, np.float64) - np.asarray(scores, np.float64)
+    return np.argsort(value, kind="stable")

@@ -147,19 +147,13 @@ class Miner:
         """Return what may become a candidate: hits of all teachers and what was written."""
         positives = self._positions(row["positives"])
         written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
+        teachers = [hits, *others]
         together = hits
         if others or len(written):
-            together = np.unique(np.concatenate([hits, *others, written]))
-        if len(positives) == 1:
-            together = together[together != positives[0]]
-        else:
-            together = together[~np.isin(together, positives)]
-        found_by = np.zeros(len(together), dtype=np.int8)
-        for number in range(len(others), 0, -1):
-            found_by[np.isin(together, others[number - 1])] = number
-        own = np.isin(together, hits) if len(together) > len(hits) else together >= 0
-        found_by[own] = 0
-        return Pool(together, positives, written, found_by, own)
+            together = np.unique(np.concatenate([*teachers, written]))
+        together = together[~np.isin(together, positives)]
+        found = np.stack([np.isin(together, one) for one in teachers], axis=1)
+        return Pool(together, positives, written, found)
 
     def _vectors(self, lists: Sequence[Any]) -> list[Any]:
         """Return the vectors at several lists of positions, read together."""
@@ -170,32 +164,38 @@ class Miner:
         self, query: Any, pool: Pool, vectors: Any, own_vectors: Any, words: Any, extra: Any
     ) -> Ranked:
         """Return the best k, and what was written, best first."""
-        hits, written = pool.positions, pool.written
-        scores = exact_scores(vectors, query)
-        value, by_teacher, ranks = scores, None, None
+        by_teacher = np.stack([exact_scores(vectors, query), *extra], axis=1)
+        ids = self.corpus.doc_ids.ranks[pool.positions]
+        best = [self._best(pool.found[:, n], by_teacher[:, n], ids) for n in range(len(extra) + 1)]
+        written = np.isin(pool.positions, pool.written)
+        keep = np.flatnonzero(np.logical_or.reduce([*best, written]))
+        value, ranks = by_teacher[keep, 0], None
         if extra:
-            by_teacher = np.stack([scores, *extra], axis=1).astype(np.float32)
-            value, ranks = fused([scores, *extra], self.fusion)
-        own = np.flatnonzero(pool.own)
-        best = own[np.argsort(-scores[own], kind="stable")[: self.top_k]]
-        order = np.lexsort((self.corpus.doc_ids.ranks[hits], -value))
-        if len(written):
-            keep = np.isin(hits[order], written)
-            keep[: self.top_k] = True
-            order = order[keep]
-        else:
-            order = order[: self.top_k]
+            value, ranks = fused(list(by_teacher[keep].T), self.fusion)
+        order = np.lexsort((ids[keep], -value))
+        order = order[(np.arange(len(order)) < self.top_k) | written[keep[order]]]
+        chosen, own = keep[order], np.flatnonzero(best[0])
+        found_by = np.argmax(np.stack([*best, written], axis=1)[chosen], axis=1)
         return Ranked(
-            hits[order], scores[order], vectors[order], np.isin(hits[order], written),
+            pool.positions[chosen], by_teacher[chosen, 0], vectors[chosen], written[chosen],
             pool.positives, exact_scores(own_vectors, query), own_vectors,
-            words[0][order], words[1], words[2][order],
-            usual(scores[best], self._spread.means(vectors[best])), pool.found_by[order],
-            by_teacher if by_teacher is None else by_teacher[order],
-            ranks if ranks is None else ranks[order],
+            words[0][chosen], words[1], words[2][chosen],
+            usual(by_teacher[own, 0], self._spread.means(vectors[own])),
+            np.where(found_by > len(extra), 0, found_by).astype(np.int8),
+            by_teacher[chosen] if extra else None, ranks[order] if ranks is not None else None,
         )  # fmt: skip
 
+    def _best(self, found: Any, scores: Any, ids: Any) -> Any:
+        """Return which of a teacher's hits are its best k; a search may find more than it must."""
+        places = np.flatnonzero(found)
+        places = places[np.lexsort((ids[places], -scores[places]))[: self.top_k]]
+        best = np.zeros(len(found), dtype=bool)
+        best[places] = True
+        return best
+
     def _mined(self, row: Row, one: Ranked, of_hits: Any, of_positives: Any) -> Mined:
-        nearness = (one.vectors @ one.positive_vectors.T).max(axis=1)
+        # Of copies float16 makes the length, and so the product, other than 1.
+        nearness = (_unit(one.vectors) @ _unit(one.positive_vectors).T).max(axis=1)
         return Mined(
             row, one.positions, one.scores, one.written, of_hits, one.positive_scores,
             of_positives, nearness, self._siblings(one.positions, one.positives),
@@ -212,3 +212,7 @@ class Miner:
     def _positions(self, doc_ids: Sequence[str]) -> Any:
         """Return where documents stand in the corpus."""
         return np.array([self.corpus.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
+
+
+def _unit(vectors: Any) -> Any:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -19,7 +19,7 @@ def ready(row: Row, corpus: Corpus, *, drop: bool) -> tuple[Row, str | None, int
 def known_positives(row: Row, corpus: Corpus, *, drop: bool) -> list[str]:
     """Return the positives that are in the corpus; raise BadInput for others, if they matter."""
     positives: Any = row.get("positives", [])
-    if not isinstance(positives, list):
+    if not isinstance(positives, list) or not all(isinstance(one, str) for one in positives):
         raise BadInput(
             f"pair {row.get('query_id')!r} must hold a list of doc_ids as positives, "
             f"found {positives!r}"

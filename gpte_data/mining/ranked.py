@@ -16,9 +16,8 @@ class Pool:
     positions: Any
     positives: Any
     written: Any
-    found_by: Any
-    own: Any
-    """Whether the first teacher ranks it among its best."""
+    found: Any
+    """Which teachers found it, (n, teachers)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ import numpy as np
 
 Against = Literal["min", "mean", "max"]
 KEPT = 0
+ROUNDING = 1e-3
+"""What float16 may take from the score of a copy of the query."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Rules:
         yield "dropped by another stage", hits["dropped"]
         yield "score is not finite", ~np.isfinite(score)
         yield "same text as a positive", hits["positive_similarity"] >= self.same_text
-        yield "same text as the query", score >= self.same_text
+        yield "same text as the query", score >= self.same_text - ROUNDING
         yield "chunk of a positive's document", hits["sibling"] & free
         close = ~(score <= self.ceiling(positives)) & free
         yield "too close to the positive's score", close

@@ -8,6 +8,7 @@ each word is.
 
 import re
 import time
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -38,7 +39,11 @@ LETTERS = 6
 MOST = 255
 """The highest count of a word in a passage."""
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_MARKS = "".join(
+    chr(code) for code in range(0x300, 0x1B00) if unicodedata.category(chr(code)).startswith("M")
+)
+"""Vowel signs and the like, which \\w leaves out."""
+_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}](?:[^\W_{_UNSPACED}]|[{_MARKS}])*")
 BLOCK = 2048
 TAKEN = 16_384
 """Passages read before the pages that they lie on are given back."""
@@ -47,7 +52,7 @@ TAKEN = 16_384
 def words(text: str) -> list[str]:
     """Return the words of a text as they are counted."""
     found = []
-    for word in _WORD.findall(text.lower()):
+    for word in _WORD.findall(unicodedata.normalize("NFC", text).lower()):
         if len(word) > 2 and re.match(f"[{_UNSPACED}]", word):
             found += [a + b for a, b in pairwise(word)]
         else:
@@ -80,12 +85,19 @@ def unpacked(packed: Any) -> tuple[Any, Any]:
 
 def ensure_terms(dataset: Sharded) -> None:
     """Make the index of each shard where it is missing."""
-    todo = missing_shards(dataset, SPEC)
+    missing = missing_shards(dataset, SPEC)
+    todo = [shard for shard in dataset.shards if shard in missing or not _beside(shard)]
     if not todo:
         return
     with Progress("words", sum(map(io.count, todo))) as progress:
         for shard in todo:
             _index(shard, progress)
+
+
+def _beside(shard: Path) -> bool:
+    """Tell whether the smaller files of a shard's index are there."""
+    path = vectors_path(shard, SPEC)
+    return all(path.with_suffix(ending).is_file() for ending in (".starts", ".passages"))
 
 
 def _index(shard: Path, progress: Progress) -> None:

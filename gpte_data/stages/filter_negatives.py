@@ -7,7 +7,7 @@ several positives the lowest counts. Candidates beyond `depth` are left without 
 for that reason, so no unchecked one reaches training.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +22,7 @@ from gpte_data.backends import (
     open_reranker,
     reranker_identity,
 )  # fmt: skip
+from gpte_data.candidates import Candidates
 from gpte_data.config import Identity, Runtime, StageConfig
 from gpte_data.corpus import Corpus, corpus_identity, open_corpus
 from gpte_data.errors import BadInput
@@ -72,7 +73,7 @@ def _prepare(cfg: FilterConfig, read: Callable[[], Iterable[Row]]) -> None:
 
 def _check_row(row: Row, corpus: Corpus) -> None:
     """Raise BadInput for a row that no miner wrote, or of another corpus."""
-    if not row.get("positives") or not isinstance(row.get("candidates"), Sequence):
+    if not row.get("positives") or not isinstance(row.get("candidates"), list | Candidates):
         raise BadInput(
             f"row {row.get('query_id')!r} has no positives or no candidates: "
             "filter-negatives reads the output of mine-negatives"

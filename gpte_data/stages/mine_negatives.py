@@ -21,11 +21,19 @@ from pydantic import Field
 from gpte_data.backends import Encoding, Options
 from gpte_data.config import Identity, Runtime
 from gpte_data.corpus import corpus_identity, open_corpus
+from gpte_data.errors import BadOption
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.randomness import bits
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
-from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teacher, teachers_identity
+from gpte_data.teachers import (
+    KINDS,
+    PRECOMPUTED,
+    Teacher,
+    dtype_of,
+    open_teacher,
+    teachers_identity,
+)
 
 if TYPE_CHECKING:
     from gpte_data.mining.miner import Miner
@@ -90,6 +98,14 @@ class MineConfig(ChoiceConfig):
     def open_teachers(self) -> list[Teacher]:
         """Return the teachers with vectors; a model is loaded when it is first needed."""
         encoding = Encoding(self.dtype, self.max_length, self.truncate_dim)
+        given = [spec for spec in self.teacher if spec.startswith(PRECOMPUTED)]
+        if len(given) == len(self.teacher) and (
+            encoding != Encoding() or self.query_prompt or self.doc_prompt
+        ):
+            raise BadOption(
+                f"{given[0]} are vectors already: leave out the prompts, --dtype, --max-length and "
+                "--truncate-dim"
+            )
         options = Options(
             encoding=encoding,
             base_urls=self.base_url,
@@ -177,7 +193,8 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
     from gpte_data.mining.rows import hits_of, row_of
 
     corpus = open_corpus(cfg.corpus)
-    miner, judge = open_miner(cfg, ctx.shared.get("query_ids")), None
+    rows, query_ids = _ids_of_all(rows, cfg, ctx)
+    miner, judge = open_miner(cfg, query_ids), None
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
         good = []
@@ -196,6 +213,16 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
+
+
+def _ids_of_all(
+    rows: Iterable[Row], cfg: MineConfig, ctx: Context
+) -> tuple[Iterable[Row], Sequence[str] | None]:
+    """Return the rows and, where a teacher's vectors are theirs by order, the ids of all rows."""
+    if not cfg.by_order() or "query_ids" in ctx.shared:
+        return rows, ctx.shared.get("query_ids")
+    rows = list(rows)
+    return rows, [row["query_id"] for row in rows]
 
 
 def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:

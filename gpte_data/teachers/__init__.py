@@ -69,14 +69,19 @@ def open_teacher(
     return ModelTeacher(spec, options, query_prompt, doc_prompt)
 
 
-def teachers_identity(specs: Sequence[str]) -> list[dict[str, Any]]:
+def teachers_identity(specs: Sequence[str]) -> dict[str, Any]:
     """Return what of the teachers enters a fingerprint; raise BadOption if none has vectors."""
     if specs[0] == "bm25":
         raise BadOption(
             "--teacher bm25 goes beside a teacher with vectors, which candidates are described by: "
             "give that one first, as --teacher st:MODEL --teacher bm25"
         )
-    return [{"kind": "bm25"} if spec == "bm25" else teacher_identity(spec) for spec in specs]
+    first, *others = specs
+    more = {
+        f"beside_{n}": {"kind": "bm25"} if spec == "bm25" else teacher_identity(spec)
+        for n, spec in enumerate(others, 1)
+    }
+    return teacher_identity(first) | more
 
 
 def teacher_identity(spec: str) -> dict[str, Any]:

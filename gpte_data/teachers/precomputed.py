@@ -74,7 +74,7 @@ class PrecomputedTeacher:
             )
         self.documents(corpus)
         ids = [row.get("query_id") for row in read()]
-        if self.in_order:
+        if self.in_order and ids:  # a stream has none yet
             self.tell(ids)
         elif lost := [query_id for query_id in ids if query_id not in self._query_places]:
             raise BadInput(f"{self.folder}/queries.txt has no line for the pair {lost[0]!r}")
