@@ -117,7 +117,7 @@ def test_similarity_to_a_positive_has_a_cap() -> None:
 
 
 def test_copies_are_dropped_whatever_they_score() -> None:
-    told = said(Rules(), [1.0, 0.3, 0.999], positive_similarity=[0.2, 1.0, 0.999])
+    told = said(Rules(), [1.0, 0.3, 0.998], positive_similarity=[0.2, 1.0, 0.999])
     assert told == ["same text as the query", "same text as a positive", ""]
     assert said(Rules(same_text=0.99), [0.995], positive_similarity=[0.5]) == [
         "same text as the query"

@@ -148,9 +148,7 @@ class Miner:
         positives = self._positions(row["positives"])
         written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
         teachers = [hits, *others]
-        together = hits
-        if others or len(written):
-            together = np.unique(np.concatenate([*teachers, written]))
+        together = np.unique(np.concatenate([*teachers, written]))
         together = together[~np.isin(together, positives)]
         found = np.stack([np.isin(together, one) for one in teachers], axis=1)
         return Pool(together, positives, written, found)
