@@ -8,9 +8,9 @@ import pytest
 from tiny_models import tiny_cross_encoder
 
 from gpte_data.backends import Encoding, Options, open_embedder, open_reranker
-from gpte_data.backends.bf16_scan import has_bf16
 from gpte_data.backends.embedded import embed
 from gpte_data.backends.models import MINILM_SHA256, model_path
+from gpte_data.backends.scan import has_bf16
 from gpte_data.files import sha256_file
 
 WORDS = [

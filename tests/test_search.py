@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpte_data.backends import bf16_scan, flat_index
-from gpte_data.backends.bf16_scan import BF16Scan
+from gpte_data.backends import flat_index, scan
 from gpte_data.backends.flat_index import FlatIndex, Pass
+from gpte_data.backends.scan import Scan
 from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
 
-PASSES: list[Pass] = ["float32", "bfloat16"]
+PASSES: list[Pass] = ["faiss", "float32", "bfloat16"]
 
 both = pytest.mark.parametrize("first_pass", PASSES)
 
@@ -151,9 +151,9 @@ def test_blocks_do_not_matter(
     first_pass: Pass,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bf16_scan, "DOCUMENTS", documents)
-    monkeypatch.setattr(bf16_scan, "QUERIES", queries)
-    monkeypatch.setattr(bf16_scan, "GROUP", group)
+    monkeypatch.setattr(scan, "DOCUMENTS", documents)
+    monkeypatch.setattr(scan, "QUERIES", queries)
+    monkeypatch.setattr(scan, "GROUP", group)
     monkeypatch.setattr(flat_index, "BLOCK", block)
     whole = some(21, 701)
     whole[300:350] = whole[20]
@@ -164,16 +164,16 @@ def test_blocks_do_not_matter(
 def test_where_hits_are_too_many_queries_are_searched_in_halves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bf16_scan, "MOST", 2000)
-    monkeypatch.setattr(bf16_scan, "DOCUMENTS", 256)
+    monkeypatch.setattr(scan, "MOST", 2000)
+    monkeypatch.setattr(scan, "DOCUMENTS", 256)
     together: list[int] = []
-    hits = BF16Scan._hits
+    hits = Scan._hits
 
-    def counted(self: BF16Scan, queries: Any, k: int) -> list[Any]:
+    def counted(self: Scan, queries: Any, k: int) -> list[Any]:
         together.append(len(queries))
         return hits(self, queries, k)
 
-    monkeypatch.setattr(BF16Scan, "_hits", counted)
+    monkeypatch.setattr(Scan, "_hits", counted)
     whole = some(23, 3000)
     whole[1000:] = whole[7]
     asked = unit(whole[7] + np.random.default_rng(24).normal(size=(9, 24)) * 0.05)

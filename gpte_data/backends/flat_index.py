@@ -5,17 +5,18 @@ among its best. What a pass over the blocks says of scores is rounded; `hits` th
 every document that could be among the k best, and scores are computed again, in float64, for these
 alone. Which documents come out does not depend on blocks, threads or the kind of pass.
 
-Two passes, by what the machine has (see `bf16_scan` for the second):
+Three ways, by what the machine has (see `scan` for the first two):
 
-    float32    faiss' blocked matrix products
-    bfloat16   several times faster where the processor or a GPU multiplies bfloat16 in hardware
+    bfloat16   several times faster, where the processor or a GPU multiplies it in hardware
+    float32    blocked matrix products by torch
+    faiss      the same by faiss, where torch is not installed
 """
 
 from typing import Any, Literal
 
 import numpy as np
 
-from gpte_data.backends.bf16_scan import BF16Scan, has_bf16
+from gpte_data.backends.scan import Scan, has_bf16, has_torch
 from gpte_data.backends.vectors_on_disk import Vectors
 
 BLOCK = 32_768
@@ -23,7 +24,7 @@ SLACK = 8
 """Hits fetched beyond those wanted, so that rounding can't change which are the best."""
 CLEAR = 1e-5
 """Difference of scores of unit vectors that rounding in float32 can't make."""
-Pass = Literal["auto", "float32", "bfloat16"]
+Pass = Literal["auto", "bfloat16", "float32", "faiss"]
 
 
 class FlatIndex:
@@ -36,8 +37,11 @@ class FlatIndex:
 
     def __init__(self, vectors: Vectors, first_pass: Pass = "auto") -> None:
         self.vectors = vectors
-        fast = first_pass == "bfloat16" or (first_pass == "auto" and has_bf16())
-        self._scan: Any = BF16Scan(vectors).hits if fast else self._hits
+        if first_pass == "auto":
+            first_pass = ("bfloat16" if has_bf16() else "float32") if has_torch() else "faiss"
+        rounded = first_pass == "bfloat16"
+        torch_is_there = first_pass != "faiss"
+        self._scan: Any = Scan(vectors, rounded=rounded).hits if torch_is_there else self._hits
 
     def hits(self, queries: Any, k: int) -> list[Any]:
         """Return for each query (d,) the positions of its best k and of what ties with the last."""

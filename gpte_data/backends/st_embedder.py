@@ -8,8 +8,8 @@ about three times as fast, with vectors at a cosine of .998 and more to those in
 from collections.abc import Iterator, Sequence
 
 from gpte_data.backends import Batch, Encoding, Options
-from gpte_data.backends.bf16_scan import has_bf16
 from gpte_data.backends.models import model_identity
+from gpte_data.backends.scan import has_bf16
 from gpte_data.backends.st_model import forward, load
 from gpte_data.backends.unit import unit
 from gpte_data.errors import BadInput, BadOption

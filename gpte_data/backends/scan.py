@@ -1,14 +1,15 @@
-"""A first look at all documents in bfloat16 that provably misses none of the best.
+"""A look at all documents, in float32 or in bfloat16, that provably misses none of the best.
 
 Rounding a vector x to bfloat16 moves it by |x - x'|, which is measured, not assumed. By Cauchy and
 Schwarz a score then differs from the true one by at most
 
-    |q - q'| |d| + |q'| |d - d'| + what the product itself rounds
+    |q - q'| |d| + |q'| |d - d'| + what adding up in float32 rounds
 
-so a document whose rounded score is more than twice this bound below the k-th best rounded score
-can't be among the k best. What remains, little more than k documents a query, is scored again in
-float64 by the caller. A block's scores are never gone through one by one: the maximum over every 16
-documents is compared with the threshold that the query has reached, and few groups pass it.
+so a document whose score is more than twice this bound below the k-th best score can't be among the
+k best. In float32 only the last term is left. What remains, little more than k documents a query,
+is scored again in float64 by the caller. A block's scores are never gone through one by one: the
+maximum over every 16 documents is compared with the threshold that the query has reached, and few
+groups pass it.
 """
 
 import importlib.util
@@ -25,8 +26,9 @@ from gpte_data.backends.vectors_on_disk import Vectors
 DOCUMENTS, QUERIES, GROUP = 8192, 1024, 16
 """Documents and queries multiplied at a time (their scores fit a processor's cache), and documents
 under one maximum."""
-HALF_STEP = 2.0**-8
-"""Share of a score that rounding it to bfloat16 changes at most (half of the last bit)."""
+STEP = 2.0**-7
+"""Share of a score that rounding it, and the k-th, to bfloat16 changes at most (half a last bit
+each, with as much to spare)."""
 SUMS = 2.0**-23
 """What adding up one more product in float32 changes at most, of the product of both lengths."""
 MOST = 8_000_000
@@ -38,12 +40,18 @@ PLACES, SCORES = 34, 16
 
 
 @cache
+def has_torch() -> bool:
+    """Tell whether torch is installed."""
+    return importlib.util.find_spec("torch") is not None
+
+
+@cache
 def has_bf16() -> bool:
     """Tell whether torch is here, and a GPU or a processor with bfloat16 products.
 
     Loading torch takes seconds; on Linux without a GPU the processor's own list is enough.
     """
-    if importlib.util.find_spec("torch") is None:
+    if not has_torch():
         return False
     listed = Path("/proc/cpuinfo")
     if listed.is_file() and not any(map(os.path.exists, ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))):
@@ -60,13 +68,19 @@ class TooMany(Exception):
     """More hits than are held at once."""
 
 
-class BF16Scan:
-    """Looks through all vectors for what may be among the best of many queries."""
+class Scan:
+    """Looks through all vectors for what may be among the best of many queries.
 
-    def __init__(self, vectors: Vectors) -> None:
+    Args:
+        vectors: Of the documents.
+        rounded: In bfloat16 instead of float32.
+    """
+
+    def __init__(self, vectors: Vectors, *, rounded: bool) -> None:
         import torch
 
         self.vectors = vectors
+        self.type = torch.bfloat16 if rounded else torch.float32
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def hits(self, queries: Any, k: int) -> list[Any]:
@@ -85,13 +99,13 @@ class BF16Scan:
         import torch
 
         full = torch.from_numpy(queries).to(self.device)
-        rounded = full.bfloat16()
+        rounded = full.to(self.type)
         found = _Found(k, _lengths(full - rounded.float()), _lengths(rounded.float()))
         found.sums = SUMS * queries.shape[1]
         due = 2 * DOCUMENTS
         for start, block in self.vectors.blocks(DOCUMENTS):
             rows = torch.from_numpy(block).to(self.device).float()
-            documents = rows.bfloat16()
+            documents = rows.to(self.type)
             found.see(_lengths(rows).max(), _lengths(rows - documents.float()).max())
             for first in range(0, len(queries), QUERIES):
                 scores = documents @ rounded[first : first + QUERIES].T
@@ -127,14 +141,14 @@ class _Found:
         self.documents_moved = max(self.documents_moved, float(moved))
 
     def thresholds(self, part: slice) -> Any:
-        """Return the least rounded score with which a document may be among the k best."""
+        """Return the least score with which a document may be among the k best."""
         import torch
 
         kth = self.kth[part]
         bound = self.moved[part] * self.longest + self.lengths[part] * self.documents_moved
         bound += self.sums * self.lengths[part] * self.longest
-        least = kth - HALF_STEP * np.abs(np.where(np.isfinite(kth), kth, 0)) - 2 * bound
-        return torch.from_numpy(least).bfloat16()
+        least = kth - STEP * np.abs(np.where(np.isfinite(kth), kth, 0)) - 2 * bound
+        return torch.from_numpy(least.astype(np.float32))
 
     def add(self, scores: Any, start: int, first: int) -> None:
         """Keep of a block's scores (documents, queries) what reaches the threshold."""
@@ -145,7 +159,7 @@ class _Found:
         if len(best) >= self.k and np.isneginf(self.kth[part]).any():
             kth = best.float().topk(self.k, dim=0).values[-1].cpu().numpy()
             self.kth[part] = np.maximum(self.kth[part], kth)
-        least = self.thresholds(part).to(scores.device)
+        least = self.thresholds(part).to(scores)
         group, query = (best >= least).nonzero(as_tuple=True)
         inside = groups[group, :, query]
         hit, member = (inside >= least[query, None]).nonzero(as_tuple=True)
@@ -173,7 +187,7 @@ class _Found:
         reached = np.flatnonzero(np.diff(starts) >= self.k)
         kth = _score(hits[starts[reached] + self.k - 1])
         self.kth[reached] = np.maximum(self.kth[reached], kth)
-        least = self.thresholds(slice(None)).float().numpy()
+        least = self.thresholds(slice(None)).numpy()
         hits = hits[_score(hits) >= least[query]]
         self.parts, self.held = [hits], len(hits)
         if self.held > MOST // 2 and len(self.kth) > 1:
@@ -188,10 +202,10 @@ class _Found:
 
 
 def _falling(scores: Any) -> Any:
-    """Return bfloat16 scores as 16-bit integers that grow as scores fall."""
+    """Return scores, rounded to bfloat16, as 16-bit integers that grow as scores fall."""
     import torch
 
-    bits = scores.cpu().view(torch.int16).numpy().view(np.uint16)
+    bits = scores.bfloat16().cpu().view(torch.int16).numpy().view(np.uint16)
     return np.where(bits & 0x8000, bits, ~bits & 0x7FFF).astype(np.uint16)
 
 
