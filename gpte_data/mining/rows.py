@@ -24,6 +24,7 @@ def hits_of(mined: Mined) -> Hits:
             "sibling": mined.sibling,
             "written": mined.written,
             "dropped": np.zeros(len(mined.scores), dtype=bool),
+            "hub": np.zeros(len(mined.scores), dtype=bool),
             "own": mined.found_by == 0,
         },
         mined.evidence,

@@ -42,8 +42,8 @@ class Rules:
         """Return for each candidate the number of the reason to drop it, 0 if there is none, (n,).
 
         Args:
-            hits: `score`, `rank`, `positive_similarity`, `sibling`, `written` and `dropped` of
-                candidates, (n,) each.
+            hits: `score`, `rank`, `positive_similarity`, `sibling`, `written`, `dropped` and
+                `hub` of candidates, (n,) each.
             positive_scores: (p,)
         """
         score, rank = hits["score"], hits["rank"]
@@ -56,13 +56,14 @@ class Rules:
         """Return the reasons by number; number 0 is no reason."""
         nothing: Any = np.zeros(0)
         blank = dict.fromkeys(("positive_similarity", "score", "rank"), nothing)
-        blank |= dict.fromkeys(("sibling", "written", "dropped"), nothing.astype(bool))
+        blank |= dict.fromkeys(("sibling", "written", "dropped", "hub"), nothing.astype(bool))
         return ["", *(reason for reason, _ in self._found(blank, nothing, nothing, nothing))]
 
     def _found(self, hits: Mapping[str, Any], score: Any, rank: Any, positives: Any) -> Any:
         """Yield each rule's reason and whom it drops; the surest comes first."""
         free = ~hits["written"]
         yield "dropped by another stage", hits["dropped"]
+        yield "a negative of many queries already", hits["hub"] & free
         yield "score is not finite", ~np.isfinite(score)
         yield "same text as a positive", hits["positive_similarity"] >= self.same_text
         yield "same text as the query", score >= self.same_text - ROUNDING

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from gpte_data.candidates import Candidates, columns_of
 from gpte_data.errors import BadInput
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.randomness import bits
-from gpte_data.records import FIELDS, WRITTEN, arrow_types
+from gpte_data.records import FIELDS, WRITTEN, arrow_types, kept
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 
 if TYPE_CHECKING:
@@ -29,10 +31,39 @@ JUDGED = ("false_negative", "choice", "verdict", "reason")
 class SelectConfig(ChoiceConfig):
     """Which of the stored candidates become negatives."""
 
+    max_queries_per_document: int | None = Field(
+        None, ge=1, description="Take a document as a negative of at most so many queries."
+    )
+
+    def looks_at_all(self) -> bool:
+        """Tell whether what is chosen hangs on the whole input."""
+        return self.budget() is not None or self.max_queries_per_document is not None
+
 
 def _survey(cfg: SelectConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
-    """Fit the estimate of false negatives to a sample of all queries."""
-    return _surveyed(cfg, _sample(read()))
+    """Fit the estimate of false negatives to a sample of all queries, and find hubs among all."""
+    shared = _surveyed(cfg, _sample(read())) if cfg.budget() is not None else {}
+    if cfg.max_queries_per_document is None:
+        return shared
+    return {**shared, "hubs": _hubs(cfg, shared, read)}
+
+
+def _hubs(
+    cfg: SelectConfig, shared: Mapping[str, Any], read: Callable[[], Iterable[Row]]
+) -> dict[str, int]:
+    """Return the documents that too many queries would take, with the limit of each."""
+    from gpte_data.mining.from_options import judge_of
+    from gpte_data.mining.hubs import limits
+
+    judge, budget = judge_of(cfg, shared), cfg.budget() is not None
+
+    def taken(hubs: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:
+        for row in read():
+            first = kept(_judged(row, judge, hubs, budget=budget))[: cfg.num_negatives]
+            yield row["query_id"], [hit["doc_id"] for hit in first]
+
+    assert cfg.max_queries_per_document is not None
+    return limits(taken, cfg.max_queries_per_document)
 
 
 def _sample(rows: Iterable[Row]) -> list[Row]:
@@ -53,31 +84,32 @@ def _surveyed(cfg: SelectConfig, rows: list[Row]) -> Mapping[str, Any]:
     reads={"query_id", "query", "positives", "candidates", "positive_scores"},
     adds={"candidates"},
     version=1,
-    hooks=Hooks(survey=_survey, surveys=lambda cfg: cfg.budget() is not None),
+    hooks=Hooks(survey=_survey, surveys=lambda cfg: cfg.looks_at_all()),
 )
 def select_negatives(rows: Iterable[Row], cfg: SelectConfig, ctx: Context) -> Iterator[Event]:
     """Give each stored candidate a verdict by the rules and the budget asked for."""
     from gpte_data.mining.from_options import judge_of, settled
 
-    source, shared = iter(rows), ctx.shared
-    budget = cfg.budget() is not None
-    first: list[Row] = []
-    if budget and not shared:  # a pipe can't be seen to its end
-        first = list(islice(source, SAMPLE))
-        shared = _surveyed(cfg, _sample(first)) if first else {"offset": 0.0, "price": 0.0}
-    judge = judge_of(cfg, shared)
-    for row in chain(first, source):
-        yield settled(_judged(row, judge, budget=budget), cfg, ctx.ledger)
+    shared = ctx.shared
+    if cfg.looks_at_all() and not shared:  # a function's rows, or a pipe's, which have no survey
+        source = iter(rows)
+        seen = list(source if cfg.max_queries_per_document else islice(source, SAMPLE))
+        rows, shared = chain(seen, source), _survey(cfg, lambda: seen)
+    judge, budget = judge_of(cfg, shared), cfg.budget() is not None
+    for row in rows:
+        yield settled(_judged(row, judge, shared.get("hubs", {}), budget=budget), cfg, ctx.ledger)
         ctx.tell(1, 0)
 
 
-def _judged(row: Row, judge: "Judge", *, budget: bool) -> Row:
+def _judged(row: Row, judge: "Judge", hubs: Mapping[str, int], *, budget: bool) -> Row:
     """Return the row with new verdicts; what a reranker has dropped stays as it is."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     old = columns_of(row["candidates"], arrow_types()[FIELDS["candidates"]])
     found = _hits(row, old, evidence=budget)
+    if hubs:
+        found.hits["hub"][:] = _beyond(row["query_id"], old["doc_id"].to_pylist(), hubs)
     columns = {name: column for name, column in old.items() if name not in JUDGED}
     for name, column in judge.columns(found).items():
         made = column if isinstance(column, pa.Array) else pa.array(column)
@@ -86,6 +118,13 @@ def _judged(row: Row, judge: "Judge", *, budget: bool) -> Row:
             made = pc.if_else(pa.array(found.hits["dropped"]), before, made.cast(before.type))
         columns[name] = made
     return row | {"candidates": Candidates(columns, len(row["candidates"]))}
+
+
+def _beyond(query_id: str, doc_ids: list[str], hubs: Mapping[str, int]) -> list[bool]:
+    """Tell which documents are hubs that other queries have."""
+    from gpte_data.mining.hubs import place
+
+    return [doc in hubs and place(query_id, doc) > hubs[doc] for doc in doc_ids]
 
 
 def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
@@ -102,7 +141,7 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
     if lacking:
         raise BadInput(
             f"row {row['query_id']!r} has no {lacking[0]}: select-negatives reads what "
-            "mine-negatives writes, since version 0.2; mine again"
+            "mine-negatives writes now; mine again"
         )
 
     def numbers(name: str, type_: type) -> Any:
@@ -120,6 +159,7 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
             "positive_similarity": numbers("positive_similarity", np.float32),
             "sibling": texts("reason") == CHUNK,
             "written": texts("source") == WRITTEN,
+            "hub": np.zeros(n, dtype=bool),
             "own": ~np.isin(texts("source"), row.get("teachers", [])[1:]),
             "dropped": (texts("verdict") == "drop") & ("rerank_score" in columns),
         },
