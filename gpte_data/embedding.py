@@ -9,6 +9,7 @@ from gpte_data import io, manifest
 from gpte_data.backends import Embedder
 from gpte_data.backends.vectors_on_disk import VectorFile, Vectors
 from gpte_data.corpus import open_corpus
+from gpte_data.earlier_vectors import EarlierVectors, hashes, keep_hashes
 from gpte_data.files import in_turn, sweep
 from gpte_data.ledger import Ledger
 from gpte_data.partial_vectors import PartialVectors
@@ -36,12 +37,30 @@ def embed_corpus(
     dataset: Sharded, spec: VectorSpec, open_: Callable[[], Embedder], tell: Tell
 ) -> Iterator[Ledger]:
     """Make the vectors that are missing, shard by shard; yield the books of each shard made."""
-    for shard in missing_shards(dataset, spec):
+    todo = missing_shards(dataset, spec)
+    _take_over(todo, spec)
+    for shard in todo:
         with in_turn(vectors_path(shard, spec).parent):
             if is_there(shard, spec):  # another process has made them meanwhile
                 tell(io.count(shard), 0)
             else:
                 yield _embed_shard(shard, spec, open_(), tell)
+
+
+def _take_over(shards: Sequence[Path], spec: VectorSpec) -> None:
+    """Begin each shard with the vectors that its texts had before, in whatever shard.
+
+    All are begun before one is done, which replaces what lay there.
+    """
+    earlier = EarlierVectors(vectors_path(shards[0], spec).parent) if shards else None
+    if earlier is None or not len(earlier.hashes):
+        return
+    for shard in shards:
+        texts, path = _texts(shard, spec.column), vectors_path(shard, spec)
+        fingerprint = manifest.fingerprint(shard_identity(shard, spec))
+        with in_turn(path.parent), PartialVectors(path, fingerprint, len(texts)) as partial:
+            for batch in earlier.find(hashes(texts)[partial.missing]):
+                partial.add(batch)
 
 
 def _embed_shard(shard: Path, spec: VectorSpec, embedder: Embedder, tell: Tell) -> Ledger:
@@ -57,6 +76,7 @@ def _embed_shard(shard: Path, spec: VectorSpec, embedder: Embedder, tell: Tell) 
             partial.add(batch)
             tell(len(batch.positions), 0)
     partial.finish()
+    keep_hashes(path, hashes(texts))
     ledger = Ledger(rows_in=len(texts), rows_out=len(texts))
     if partial.truncated:
         ledger.notes["documents longer than the teacher takes, truncated"] += partial.truncated

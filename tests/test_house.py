@@ -37,7 +37,7 @@ FLOORS = [
     ["corpus", "personas"],
     ["backends"],
     ["vectors", "formats", "writing", "tokens", "forecast"],
-    ["partial_vectors"],
+    ["partial_vectors", "earlier_vectors"],
     ["embedding", "near_duplicates", "card", "subjects", "outcomes", "asking", "pair_texts"],
     ["teachers", "casting", "distinct", "examples", "rehearsal", "prompt_lint"],
     ["mining"],

@@ -116,7 +116,7 @@ def test_killed_twice_nothing_is_made_twice(
     assert notes == {"documents longer than the teacher takes, truncated": 3}
     assert vectors(folder).read_bytes() == vectors(unbroken).read_bytes()
     assert books(folder) == books(unbroken)
-    assert sorted(path.name for path in vectors(folder).parent.iterdir()) == ["00000.npy", "_done"]
+    assert sorted(path.name for path in vectors(folder).parent.iterdir()) == ["00000.npy", "00000.texts", "_done"]
     made.clear()
     assert not teacher.ensure(Corpus((folder,))) and not made
 
@@ -187,7 +187,7 @@ def test_a_shard_that_has_changed_is_begun_anew(corpus: Path, tmp_path: Path) ->
     assert made == [row["text"] for row in rows]
     assert (np.load(vectors(tmp_path / "corpus")) == given(30)).all()
     names = sorted(path.name for path in vectors(tmp_path / "corpus").parent.iterdir())
-    assert names == ["00000.npy", "_done"]
+    assert names == ["00000.npy", "00000.texts", "_done"]
 
 
 # Without a teacher
