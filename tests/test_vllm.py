@@ -206,7 +206,7 @@ def with_corpus(
 
 @pytest.fixture(scope="module")
 def mined_by_st(short: Path, models: Path) -> Path:
-    return mined(short, "mined-st", f"st:{models / 'embedder'}")
+    return mined(short, "mined-st", f"st:{models / 'embedder'}", "--dtype", "float32")
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +223,8 @@ def filtered(short: Path, name: str, reranker: str, *words: object, **how: Any) 
 def assert_same_ranking(found: Path, wanted: Path) -> None:
     for row, other in zip(rows(found), rows(wanted), strict=True):
         assert ids(row) == ids(other)
-        assert scores(row, "score") == pytest.approx(scores(other, "score"), abs=1e-4)
-        assert row["positive_scores"] == pytest.approx(other["positive_scores"], abs=1e-4)
+        assert scores(row, "score") == pytest.approx(scores(other, "score"), abs=5e-4)
+        assert row["positive_scores"] == pytest.approx(other["positive_scores"], abs=5e-4)
 
 
 def assert_same_scores(found: Path, wanted: Path) -> None:
