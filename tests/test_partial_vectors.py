@@ -116,7 +116,11 @@ def test_killed_twice_nothing_is_made_twice(
     assert notes == {"documents longer than the teacher takes, truncated": 3}
     assert vectors(folder).read_bytes() == vectors(unbroken).read_bytes()
     assert books(folder) == books(unbroken)
-    assert sorted(path.name for path in vectors(folder).parent.iterdir()) == ["00000.npy", "00000.texts", "_done"]
+    assert sorted(path.name for path in vectors(folder).parent.iterdir()) == [
+        "00000.npy",
+        "00000.texts",
+        "_done",
+    ]
     made.clear()
     assert not teacher.ensure(Corpus((folder,))) and not made
 

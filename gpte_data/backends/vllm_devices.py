@@ -20,8 +20,9 @@ def gpus_of_worker(cfg: Any) -> int:
 
     It runs vLLM if a SPEC in its config says so; its `options()` tell how.
     """
-    specs = [value for _, value in cfg if isinstance(value, str)]
-    if not any(spec.startswith("vllm:") for spec in specs):
+    values = [value for _, value in cfg]
+    several = [one for value in values if isinstance(value, tuple) for one in value]
+    if not any(isinstance(v, str) and v.startswith("vllm:") for v in (*values, *several)):
         return 0
     options: Options = cfg.options()
     return gpus_of_one(options)

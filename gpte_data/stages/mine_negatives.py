@@ -95,23 +95,26 @@ class MineConfig(ChoiceConfig):
         """Tell whether positives that are not in the corpus are left out."""
         return self.missing_positives == "drop"
 
+    def options(self) -> Options:
+        """Return how the teachers are reached and run."""
+        return Options(
+            encoding=Encoding(self.dtype, self.max_length, self.truncate_dim),
+            base_urls=self.base_url,
+            concurrency=self.concurrency,
+            batch_tokens=self.batch_tokens,
+        )
+
     def open_teachers(self) -> list[Teacher]:
         """Return the teachers with vectors; a model is loaded when it is first needed."""
-        encoding = Encoding(self.dtype, self.max_length, self.truncate_dim)
+        options = self.options()
         given = [spec for spec in self.teacher if spec.startswith(PRECOMPUTED)]
         if len(given) == len(self.teacher) and (
-            encoding != Encoding() or self.query_prompt or self.doc_prompt
+            options.encoding != Encoding() or self.query_prompt or self.doc_prompt
         ):
             raise BadOption(
                 f"{given[0]} are vectors already: leave out the prompts, --dtype, --max-length and "
                 "--truncate-dim"
             )
-        options = Options(
-            encoding=encoding,
-            base_urls=self.base_url,
-            concurrency=self.concurrency,
-            batch_tokens=self.batch_tokens,
-        )
         return [
             open_teacher(spec, options, self.query_prompt, self.doc_prompt)
             for spec in self.teacher
