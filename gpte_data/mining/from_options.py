@@ -1,14 +1,19 @@
 """A judge as a stage's options ask for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
 from typing import Any
 
 from gpte_data.ledger import Ledger
-from gpte_data.mining.judging import Judge, surveyed
+from gpte_data.mining.judging import Hits, Judge, survey, surveyed
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.rules import Rules
 from gpte_data.mining.sampling import Sampling
+from gpte_data.randomness import bits
 from gpte_data.stage import Event, Rejected, Row
+
+SAMPLE = 500
+"""Queries by which the estimate is fitted to a dataset."""
 
 
 def rules_of(cfg: ChoiceConfig) -> Rules:
@@ -28,9 +33,16 @@ def judge_of(cfg: ChoiceConfig, shared: Mapping[str, Any]) -> Judge:
     return Judge(rules_of(cfg), sampling, cfg.num_negatives, *fitted)
 
 
-def described(shared: dict[str, Any], cfg: ChoiceConfig) -> dict[str, Any]:
-    """Return what a survey found, with a sentence for the user as `said`."""
-    n, budget, got = cfg.num_negatives, cfg.budget() or 1.0, shared["false_negatives"]
+def sample(rows: Iterable[Row]) -> list[Row]:
+    """Return the queries that a survey looks at, the same in any order of the rows."""
+    return nsmallest(SAMPLE, rows, key=lambda row: bits(0, row["query_id"], "survey"))
+
+
+def survey_for(cfg: ChoiceConfig, found: Sequence[Hits]) -> dict[str, Any]:
+    """Return what a survey of some queries finds, with a sentence for the user as `said`."""
+    n, budget = cfg.num_negatives, cfg.budget() or 1.0
+    shared = survey(found, rules_of(cfg), n, budget)
+    got = shared["false_negatives"]
     said = (
         f"of {n} negatives a query {got:.1%} are expected to be positives that nobody labelled, "
         f"{shared['unchecked']:.1%} without a budget ({shared['queries']:,} queries looked at)"

@@ -10,7 +10,6 @@ Negatives that a recipe wrote for the query are candidates too, wherever they ra
 in a corpus that `passages` made.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,7 +23,6 @@ from gpte_data.corpus import corpus_identity, open_corpus
 from gpte_data.errors import BadOption
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
-from gpte_data.randomness import bits
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 from gpte_data.teachers import (
     KINDS,
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 BM25 = "bm25"
 QUERIES = 4096
 """Queries searched together."""
-SAMPLE = 500
-"""Queries by which the estimate is fitted to a dataset."""
 
 
 class MineConfig(ChoiceConfig):
@@ -137,13 +133,10 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str,
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
     """Fit the estimate of false negatives to a sample of all queries."""
-    if cfg.budget() is None:
-        return _in_order(cfg, read)
     corpus = open_corpus(cfg.corpus)
     prepared = (ready(row, corpus, drop=cfg.drops()) for row in read())
     good = (row for row, problem, _ in prepared if problem is None)
-    sample = heapq.nsmallest(SAMPLE, good, key=lambda row: bits(0, row["query_id"], "survey"))
-    return {**_surveyed(cfg, sample), **_in_order(cfg, read)}
+    return {**_surveyed(cfg, good), **_in_order(cfg, read)}
 
 
 def _in_order(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> dict[str, Any]:
@@ -153,14 +146,15 @@ def _in_order(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> dict[str, A
     return {"query_ids": [row["query_id"] for row in read()]}
 
 
-def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
-    from gpte_data.mining.from_options import described, rules_of
-    from gpte_data.mining.judging import survey
+def _surveyed(cfg: MineConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
+    """Return what a sample of the rows tells of all; nothing where rules alone decide."""
+    from gpte_data.mining.from_options import sample, survey_for
     from gpte_data.mining.rows import hits_of
 
+    if cfg.budget() is None:
+        return {}
     miner = open_miner(cfg)
-    found = [hits_of(mined) for mined in miner.mine(rows, Context())]
-    return described(survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0), cfg)
+    return survey_for(cfg, [hits_of(mined) for mined in miner.mine(sample(rows), Context())])
 
 
 def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Miner":
@@ -210,7 +204,8 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             else:
                 good.append(pair)
         if judge is None and good:
-            judge = judge_of(cfg, ctx.shared if "price" in ctx.shared else _of_these(cfg, good))
+            # In a pipe there is no survey of the whole input: its first rows stand for it.
+            judge = judge_of(cfg, ctx.shared if "price" in ctx.shared else _surveyed(cfg, good))
         for mined in miner.mine(good, ctx):
             assert judge is not None
             yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
@@ -226,10 +221,3 @@ def _ids_of_all(
         return rows, ctx.shared.get("query_ids")
     rows = list(rows)
     return rows, [row["query_id"] for row in rows]
-
-
-def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
-    """Return a survey of the first rows, where the whole input can't be seen, as in a pipe."""
-    if cfg.budget() is None:
-        return {}
-    return _surveyed(cfg, sorted(rows, key=lambda row: bits(0, row["query_id"], "survey"))[:SAMPLE])

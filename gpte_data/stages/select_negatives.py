@@ -5,7 +5,6 @@ sampling can be tried in seconds. Verdicts that another stage gave (a reranker's
 dropped stays dropped; what this stage or mining dropped by a rule is judged afresh.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -15,15 +14,12 @@ from pydantic import Field
 from gpte_data.candidates import Candidates, columns_of
 from gpte_data.errors import BadInput
 from gpte_data.mining.options import ChoiceConfig
-from gpte_data.randomness import bits
 from gpte_data.records import FIELDS, WRITTEN, arrow_types, kept
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 
 if TYPE_CHECKING:
     from gpte_data.mining.judging import Hits, Judge
 
-SAMPLE = 500
-"""Queries by which the estimate is fitted to a dataset, as in mining."""
 CHUNK = "chunk of a positive's document"
 JUDGED = ("false_negative", "choice", "verdict", "reason")
 
@@ -42,7 +38,7 @@ class SelectConfig(ChoiceConfig):
 
 def _survey(cfg: SelectConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
     """Fit the estimate of false negatives to a sample of all queries, and find hubs among all."""
-    shared = _surveyed(cfg, _sample(read())) if cfg.budget() is not None else {}
+    shared = _surveyed(cfg, read()) if cfg.budget() is not None else {}
     if cfg.max_queries_per_document is None:
         return shared
     return {**shared, "hubs": _hubs(cfg, shared, read)}
@@ -66,17 +62,14 @@ def _hubs(
     return limits(taken, cfg.max_queries_per_document)
 
 
-def _sample(rows: Iterable[Row]) -> list[Row]:
-    return heapq.nsmallest(SAMPLE, rows, key=lambda row: bits(0, row["query_id"], "survey"))
-
-
-def _surveyed(cfg: SelectConfig, rows: list[Row]) -> Mapping[str, Any]:
-    from gpte_data.mining.from_options import described, rules_of
-    from gpte_data.mining.judging import survey
+def _surveyed(cfg: SelectConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
+    from gpte_data.mining.from_options import sample, survey_for
 
     type_ = arrow_types()[FIELDS["candidates"]]
-    found = [_hits(row, columns_of(row["candidates"], type_), evidence=True) for row in rows]
-    return described(survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0), cfg)
+    found = [
+        _hits(row, columns_of(row["candidates"], type_), evidence=True) for row in sample(rows)
+    ]
+    return survey_for(cfg, found)
 
 
 @stage(
@@ -88,7 +81,7 @@ def _surveyed(cfg: SelectConfig, rows: list[Row]) -> Mapping[str, Any]:
 )
 def select_negatives(rows: Iterable[Row], cfg: SelectConfig, ctx: Context) -> Iterator[Event]:
     """Give each stored candidate a verdict by the rules and the budget asked for."""
-    from gpte_data.mining.from_options import judge_of, settled
+    from gpte_data.mining.from_options import SAMPLE, judge_of, settled
 
     shared = ctx.shared
     if cfg.looks_at_all() and not shared:  # a function's rows, or a pipe's, which have no survey
