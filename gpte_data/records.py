@@ -121,6 +121,7 @@ FIELDS: Mapping[str, str] = {
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""
+PLACES: Mapping[str, int] = {name: place for place, name in enumerate(FIELDS)}
 
 
 @cache
@@ -171,7 +172,8 @@ def full_text(passage: Mapping[str, Any]) -> str:
 
 def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row without empty fields, known fields first, the others in their own order."""
-    known = {name: row[name] for name in FIELDS if row.get(name) is not None}
+    names = sorted((name for name in row if name in PLACES), key=PLACES.__getitem__)
+    known = {name: row[name] for name in names if row[name] is not None}
     others = {name: row[name] for name in row if name not in FIELDS and row[name] is not None}
     return known | others
 

@@ -155,12 +155,11 @@ class _Found:
         part = slice(first, first + scores.shape[1])
         whole = len(scores) // GROUP * GROUP
         groups = scores[:whole].view(-1, GROUP, scores.shape[1])
-        best = groups.amax(1)
-        if len(best) >= self.k and np.isneginf(self.kth[part]).any():
-            kth = best.float().topk(self.k, dim=0).values[-1].cpu().numpy()
+        if len(groups) >= self.k and np.isneginf(self.kth[part]).any():
+            kth = groups.amax(1).float().topk(self.k, dim=0).values[-1].cpu().numpy()
             self.kth[part] = np.maximum(self.kth[part], kth)
         least = self.thresholds(part).to(scores)
-        group, query = (best >= least).nonzero(as_tuple=True)
+        group, query = (_highest(groups, least) >= least).nonzero(as_tuple=True)
         inside = groups[group, :, query]
         hit, member = (inside >= least[query, None]).nonzero(as_tuple=True)
         self._keep(query[hit], group[hit] * GROUP + member, inside[hit, member], start, first)
@@ -199,6 +198,19 @@ class _Found:
         ends = np.searchsorted(hits >> np.uint64(PLACES + SCORES), np.arange(1, len(self.kth)))
         places = (hits & np.uint64(2**PLACES - 1)).astype(np.int64)
         return np.split(places, ends)
+
+
+def _highest(groups: Any, least: Any) -> Any:
+    """Return the highest score of each group, or one below zero where all are.
+
+    Positive numbers in bfloat16 stand in the order of their bits, and the highest integer is found
+    six times faster.
+    """
+    import torch
+
+    if groups.dtype != torch.bfloat16 or not bool((least > 0).all()):
+        return groups.amax(1)
+    return groups.view(torch.int16).amax(1).view(torch.bfloat16)
 
 
 def _falling(scores: Any) -> Any:

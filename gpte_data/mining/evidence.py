@@ -185,7 +185,13 @@ class _Among:
 
 
 def usual(scores: Any, hubs: Any) -> Any:
-    """Return mean and deviation of scores (n,) and of similarities to the corpus' mean (n,)."""
-    if not len(scores):
-        return np.array([0.0, 1.0, 0.0, 1.0])
-    return np.array([scores.mean(), scores.std() + TINY, hubs.mean(), hubs.std() + TINY])
+    """Return mean and deviation of scores (g, n) and of nearness to the corpus' mean, (g, 4)."""
+    if not scores.shape[1]:
+        return np.tile([0.0, 1.0, 0.0, 1.0], (len(scores), 1))
+    parts = (
+        scores.mean(axis=1),
+        scores.std(axis=1) + TINY,
+        hubs.mean(axis=1),
+        hubs.std(axis=1) + TINY,
+    )
+    return np.stack(parts, axis=1)

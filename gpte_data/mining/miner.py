@@ -14,10 +14,12 @@ import numpy as np
 from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
 from gpte_data.backends.vectors_on_disk import Vectors, by_value
 from gpte_data.corpus import Corpus
-from gpte_data.mining.evidence import Spread, evidence, usual
-from gpte_data.mining.fusion import Fusion, fused
+from gpte_data.mining.described import Block, Mined, Passages, described
+from gpte_data.mining.evidence import Spread
+from gpte_data.mining.fusion import Fusion
 from gpte_data.mining.lexical import Lexical
-from gpte_data.mining.ranked import Pool, Ranked, alike_in_shape, together_of
+from gpte_data.mining.pools import Pools, pooled, starts
+from gpte_data.mining.ranked import ranked
 from gpte_data.mining.seconds import Searched, Second
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
@@ -26,44 +28,6 @@ FEW = 16
 """Positives that every query is searched for at least."""
 TOGETHER = 64
 """Queries whose candidates' vectors are in memory together."""
-
-
-@dataclass(slots=True)
-class Mined:
-    """A row with its candidates, best first, as arrays of n."""
-
-    row: Row
-    positions: Any
-    """Of the candidates in the corpus."""
-    scores: Any
-    written: Any
-    """Whether it was written as a negative for this query."""
-    evidence: Any
-    """(n, 10), see `evidence`."""
-    positive_scores: Any
-    """(p,)"""
-    positive_evidence: Any
-    """(p, 6)"""
-    positive_similarity: Any
-    """Highest cosine to a positive."""
-    sibling: Any
-    """Whether it was cut from the document of a positive."""
-    found_by: Any
-    """Which teacher found it first, by number, (n,)."""
-    teacher_scores: Any
-    """By each of several teachers, (n, teachers), or None if there is but one."""
-    teacher_ranks: Any
-
-    @property
-    def ranks(self) -> Any:
-        """1 is the best, (n,); what was written and is not among the best k stands behind."""
-        return np.arange(1, len(self.positions) + 1, dtype=np.int32)
-
-    @property
-    def positive_ranks(self) -> list[int]:
-        """The rank that each positive would have, or 0 if it is behind all candidates."""
-        above = (self.scores > self.positive_scores[:, None]).sum(axis=1)
-        return [int(n) + 1 if n < len(self.scores) else 0 for n in above]
 
 
 @dataclass(frozen=True)
@@ -100,9 +64,8 @@ class Miner:
         others = [other.search(rows, self.top_k + most) for other in self.others]
         for start in range(0, len(rows), TOGETHER):
             part = slice(start, start + TOGETHER)
-            yield from self._described(
-                rows[part], embedded.vectors[part], hits[part], others, start
-            )
+            block = self._block(rows[part], embedded.vectors[part], hits[part], others, start)
+            yield from described(block, self._spread, self.corpus.documents)
 
     def _hits(self, rows: Sequence[Row], vectors: Any) -> list[Any]:
         """Search; a query with hundreds of positives does not make the others search as deep."""
@@ -114,103 +77,52 @@ class Miner:
                 found[n] = hits
         return found
 
-    def _described(
+    def _block(
         self, rows: Sequence[Row], queries: Any, hits: Sequence[Any],
         others: Sequence[Searched], first: int,
-    ) -> Iterator[Mined]:  # fmt: skip
-        """Yield rows with the best of their hits and what was written for them, with evidence."""
-        pools = [
-            self._pool(row, hit, [other.hits[first + n] for other in others])
-            for n, (row, hit) in enumerate(zip(rows, hits, strict=True))
-        ]
-        lexical = self.lexical.scores(
-            [row["query"] for row in rows],
-            [pool.positives for pool in pools],
-            [pool.positions for pool in pools],
+    ) -> Block:  # fmt: skip
+        """Rank the hits of some queries and what was written for them."""
+        positives = [self._positions(row["positives"]) for row in rows]
+        written = [self._positions(row.get("negatives", ())) for row in rows]
+        hits_of_others = [other.hits[first : first + len(rows)] for other in others]
+        pools = pooled([hits, *hits_of_others], positives, written, len(self.corpus.doc_ids))
+        found, own, shared = self._passages(rows, queries, pools, positives)
+        scores = [found.scores]
+        for other in others:
+            scores.append(_of_other(other, first, pools, found.words))
+        by_teacher = np.stack(scores, axis=1)
+        ids = self.corpus.doc_ids.ranks[pools.positions]
+        best = ranked(pools, by_teacher, ids, self.top_k, self.fusion)
+        return Block(rows, queries, pools, best, found, shared, by_teacher, own)
+
+    def _passages(
+        self, rows: Sequence[Row], queries: Any, pools: Pools, positives: Sequence[Any]
+    ) -> tuple[Passages, Passages, Any]:
+        """Return the passages of the pools and the positives, and how many words they share."""
+        known = np.concatenate(positives)
+        vectors = self.vectors.take(np.concatenate([pools.positions, known]))
+        split = np.split(vectors, [len(pools.positions)])
+        bounds = pools.bounds, starts(positives)
+        words = self.lexical.scores(
+            [row["query"] for row in rows], positives, pools.by_query(pools.positions)
         )
-        parts = self._vectors([p.positions for p in pools] + [p.positives for p in pools])
-        ranked = []
-        for n, (pool, words) in enumerate(zip(pools, lexical, strict=True)):
-            extra = [other.scores(first + n, pool.positions, words[0]) for other in others]
-            ranked.append(
-                self._order(queries[n], pool, parts[n], parts[len(pools) + n], words, extra)
-            )
-        found: dict[int, Mined] = {}
-        for alike in alike_in_shape(ranked):
-            together = [ranked[n] for n in alike]
-            spoken, own = evidence(together_of(queries[alike], together), self._spread)
-            for n, one, of_hits, of_positives in zip(alike, together, spoken, own, strict=True):
-                found[n] = self._mined(rows[n], one, of_hits, of_positives)
-        yield from (found[n] for n in range(len(rows)))
-
-    def _pool(self, row: Row, hits: Any, others: Sequence[Any]) -> Pool:
-        """Return what may become a candidate: hits of all teachers and what was written."""
-        positives = self._positions(row["positives"])
-        written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
-        teachers = [hits, *others]
-        together = np.unique(np.concatenate([*teachers, written]))
-        together = together[~np.isin(together, positives)]
-        found = np.stack([np.isin(together, one) for one in teachers], axis=1)
-        return Pool(together, positives, written, found)
-
-    def _vectors(self, lists: Sequence[Any]) -> list[Any]:
-        """Return the vectors at several lists of positions, read together."""
-        vectors = self.vectors.take(np.concatenate(lists))
-        return np.split(vectors, np.cumsum([len(one) for one in lists])[:-1])
-
-    def _order(
-        self, query: Any, pool: Pool, vectors: Any, own_vectors: Any, words: Any, extra: Any
-    ) -> Ranked:
-        """Return the best k, and what was written, best first."""
-        by_teacher = np.stack([exact_scores(vectors, query), *extra], axis=1)
-        ids = self.corpus.doc_ids.ranks[pool.positions]
-        best = [self._best(pool.found[:, n], by_teacher[:, n], ids) for n in range(len(extra) + 1)]
-        written = np.isin(pool.positions, pool.written)
-        keep = np.flatnonzero(np.logical_or.reduce([*best, written]))
-        value, ranks = by_teacher[keep, 0], None
-        if extra:
-            value, ranks = fused(list(by_teacher[keep].T), self.fusion)
-        order = np.lexsort((ids[keep], -value))
-        order = order[(np.arange(len(order)) < self.top_k) | written[keep[order]]]
-        chosen, own = keep[order], np.flatnonzero(best[0])
-        found_by = np.argmax(np.stack([*best, written], axis=1)[chosen], axis=1)
-        return Ranked(
-            pool.positions[chosen], by_teacher[chosen, 0], vectors[chosen], written[chosen],
-            pool.positives, exact_scores(own_vectors, query), own_vectors,
-            words[0][chosen], words[1], words[2][chosen],
-            usual(by_teacher[own, 0], self._spread.means(vectors[own])),
-            np.where(found_by > len(extra), 0, found_by).astype(np.int8),
-            by_teacher[chosen] if extra else None, ranks[order] if ranks is not None else None,
-        )  # fmt: skip
-
-    def _best(self, found: Any, scores: Any, ids: Any) -> Any:
-        """Return which of a teacher's hits are its best k; a search may find more than it must."""
-        places = np.flatnonzero(found)
-        places = places[np.lexsort((ids[places], -scores[places]))[: self.top_k]]
-        best = np.zeros(len(found), dtype=bool)
-        best[places] = True
-        return best
-
-    def _mined(self, row: Row, one: Ranked, of_hits: Any, of_positives: Any) -> Mined:
-        # Of copies float16 makes the length, and so the product, other than 1.
-        nearness = (_unit(one.vectors) @ _unit(one.positive_vectors).T).max(axis=1)
-        return Mined(
-            row, one.positions, one.scores, one.written, of_hits, one.positive_scores,
-            of_positives, nearness, self._siblings(one.positions, one.positives),
-            one.found_by, one.teacher_scores, one.teacher_ranks,
-        )  # fmt: skip
-
-    def _siblings(self, hits: Any, positives: Any) -> Any:
-        """Return which hits were cut from the document of a positive."""
-        documents = self.corpus.documents
-        if documents is None:
-            return np.zeros(len(hits), dtype=bool)
-        return np.isin(documents[hits], np.setdiff1d(documents[positives], [-1]))
+        asked, own_asked, shared = (np.concatenate(one) for one in zip(*words, strict=True))
+        scores = [_exact(*each, queries) for each in zip(split, bounds, strict=True)]
+        found = Passages(bounds[0], pools.positions, split[0], scores[0], asked)
+        return found, Passages(bounds[1], known, split[1], scores[1], own_asked), shared
 
     def _positions(self, doc_ids: Sequence[str]) -> Any:
         """Return where documents stand in the corpus."""
         return np.array([self.corpus.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
 
 
-def _unit(vectors: Any) -> Any:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _exact(vectors: Any, bounds: Any, queries: Any) -> Any:
+    """Return the score of each vector (m, d) with its query, (m,)."""
+    parts = zip(np.split(vectors, bounds[1:-1]), queries, strict=True)
+    return np.concatenate([exact_scores(part, query) for part, query in parts])
+
+
+def _of_other(other: Searched, first: int, pools: Pools, words: Any) -> Any:
+    """Return the scores of all entries by a further teacher, (m,)."""
+    parts = zip(pools.by_query(pools.positions), pools.by_query(words), strict=True)
+    return np.concatenate([other.scores(first + n, *part) for n, part in enumerate(parts)])

@@ -1,57 +1,70 @@
-"""A query's candidates on their way: what may become one, and what was ranked."""
+"""The best of a pool, by one teacher or by several together."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gpte_data.mining.evidence import Found
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """What may become a candidate of a query."""
-
-    positions: Any
-    positives: Any
-    written: Any
-    found: Any
-    """Which teachers found it, (n, teachers)."""
+from gpte_data.mining.fusion import Fusion, fused
+from gpte_data.mining.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A query's candidates, best first, before anything is said of them."""
+    """Which entries of a pool are candidates, query by query, best first."""
 
-    positions: Any
-    scores: Any
-    vectors: Any
-    written: Any
-    positives: Any
-    positive_scores: Any
-    positive_vectors: Any
-    words: Any
-    positive_words: Any
-    shared: Any
-    usual: Any
+    entries: Any
+    """(c,)"""
+    bounds: Any
+    """Where the candidates of each query begin, and the end, (q + 1,)."""
     found_by: Any
-    teacher_scores: Any
+    """Which teacher found each first, by number, (c,)."""
+    own: Any
+    """Whether an entry is among the first teacher's best k, (m,)."""
     teacher_ranks: Any
+    """By each of several teachers, (c, teachers), or None if there is but one."""
 
 
-def alike_in_shape(ranked: Sequence[Ranked]) -> list[list[int]]:
-    """Return which queries have as many candidates and positives: arrays of one shape."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for n, one in enumerate(ranked):
-        groups.setdefault((len(one.positions), len(one.positives)), []).append(n)
-    return list(groups.values())
+def ranked(pools: Pools, scores: Any, ids: Any, top_k: int, fusion: Fusion) -> Ranked:
+    """Return the best k, and what was written wherever it ranks.
+
+    Args:
+        pools: Of some queries.
+        scores: Of each entry by each teacher, (m, teachers).
+        ids: By which equal scores are told apart, (m,).
+        top_k: Candidates of a query, and of each teacher before they are fused.
+        fusion: How several teachers rank together.
+    """
+    best = np.stack([_best(pools, n, scores[:, n], ids, top_k) for n in range(scores.shape[1])], 1)
+    keep = best.any(axis=1) | pools.written
+    value, ranks = scores[:, 0], None
+    if scores.shape[1] > 1:
+        value, ranks = _fused(pools, scores, keep, fusion)
+    place = pools.places(np.where(keep, value, -np.inf), ids)
+    entries = np.flatnonzero(keep & ((place < top_k) | pools.written))
+    entries = entries[np.lexsort((place[entries], pools.owners[entries]))]
+    found_by = np.where(best[entries].any(axis=1), best[entries].argmax(axis=1), 0)
+    return Ranked(
+        entries,
+        np.searchsorted(pools.owners[entries], np.arange(len(pools.bounds))),
+        found_by.astype(np.int8),
+        best[:, 0],
+        ranks[entries] if ranks is not None else None,
+    )
 
 
-def together_of(queries: Any, ranked: Sequence[Ranked]) -> Found:
-    """Return queries of one shape as arrays."""
-    names = (
-        "scores", "vectors", "positive_scores", "positive_vectors",
-        "words", "positive_words", "shared", "usual",
-    )  # fmt: skip
-    return Found(queries, *(np.stack([getattr(one, name) for one in ranked]) for name in names))
+def _best(pools: Pools, teacher: int, scores: Any, ids: Any, top_k: int) -> Any:
+    """Return which of a teacher's hits are its best k; a search may find more than it must."""
+    found = pools.found[:, teacher]
+    return found & (pools.places(np.where(found, scores, -np.inf), ids) < top_k)
+
+
+def _fused(pools: Pools, scores: Any, keep: Any, fusion: Fusion) -> tuple[Any, Any]:
+    """Return the fused score of each entry that is kept, and its rank by each teacher."""
+    value = np.zeros(len(scores))
+    ranks = np.zeros(scores.shape, dtype=np.int32)
+    for entries in pools.by_query(np.arange(len(scores))):
+        mine = entries[keep[entries]]
+        if len(mine):
+            value[mine], ranks[mine] = fused(list(scores[mine].T), fusion)
+    return value, ranks

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from gpte_data.candidates import Candidates
+from gpte_data.mining.described import Mined
 from gpte_data.mining.judging import Hits
-from gpte_data.mining.miner import Mined, Miner
+from gpte_data.mining.miner import Miner
 from gpte_data.records import WRITTEN
 from gpte_data.stage import Row
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gpte_data.mining.miner import Miner
 
 BM25 = "bm25"
-QUERIES = 4096
+QUERIES = 16_384
 """Queries searched together."""
 
 
@@ -132,18 +132,22 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str,
 
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
-    """Fit the estimate of false negatives to a sample of all queries."""
-    corpus = open_corpus(cfg.corpus)
-    prepared = (ready(row, corpus, drop=cfg.drops()) for row in read())
-    good = (row for row, problem, _ in prepared if problem is None)
-    return {**_surveyed(cfg, good), **_in_order(cfg, read)}
+    """Fit the estimate to a sample of all queries; where vectors go by order, take the ids of all."""
+    corpus, by_order, query_ids = open_corpus(cfg.corpus), cfg.by_order(), []
 
+    def good() -> Iterator[Row]:
+        for row in read():
+            if by_order:
+                query_ids.append(row["query_id"])
+            pair, problem, _ = ready(row, corpus, drop=cfg.drops())
+            if problem is None:
+                yield pair
 
-def _in_order(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> dict[str, Any]:
-    """Return the ids of all pairs, where a teacher's vectors are theirs by order."""
-    if not cfg.by_order():
-        return {}
-    return {"query_ids": [row["query_id"] for row in read()]}
+    rows = good()
+    found = _surveyed(cfg, rows)
+    for _ in rows:  # where rules alone decide, there was nothing to survey
+        pass
+    return {**found, **({"query_ids": query_ids} if by_order else {})}
 
 
 def _surveyed(cfg: MineConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
