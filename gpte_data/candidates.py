@@ -6,17 +6,47 @@ shard takes the columns as they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gpte_data.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column of words, each by its number: looked up when they are written, all at once.
+
+    Attributes:
+        words: An Arrow array.
+        codes: Numbers of words, (n,).
+    """
+
+    words: Any
+    codes: Any
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, places: slice) -> "Coded":
+        return Coded(self.words, self.codes[places])
+
+    def arrow(self) -> Any:
+        """Return the column as an Arrow array."""
+        import pyarrow as pa
+
+        return self.words.take(pa.array(self.codes))
+
+    def to_pylist(self) -> list[Any]:
+        """Return the column as a list."""
+        return list(self.arrow().to_pylist())
 
 
 class Candidates(Sequence[dict[str, Any]]):
     """Candidates in order, best first.
 
     Args:
-        columns: Field name -> values, numpy or Arrow arrays of one length; an array of two
-            dimensions holds a list of numbers for each candidate.
+        columns: Field name -> values, numpy or Arrow arrays or Coded, of one length; an array of
+            two dimensions holds a list of numbers for each candidate.
         length: How many candidates; of columns, their length.
     """
 
@@ -81,7 +111,7 @@ def columns_of(value: Sequence[Mapping[str, Any]], type_: Any) -> dict[str, Any]
     import pyarrow as pa
 
     if isinstance(value, Candidates):
-        return dict(value.columns)
+        return {n: v.arrow() if isinstance(v, Coded) else v for n, v in value.columns.items()}
     if not isinstance(value, list) or not all(isinstance(hit, dict) for hit in value):
         raise BadInput(f"candidates must be a list of objects, as mining writes them: {value!r}")
     array = pa.array(list(value), type_.value_type)
@@ -126,10 +156,18 @@ def _joined(parts: Sequence[Any], type_: Any, offsets: Any) -> Any:
             return pa.array(joined).cast(type_)
         starts = np.arange(0, joined.size + 1, joined.shape[1], dtype=np.int32)
         return pa.ListArray.from_arrays(pa.array(starts), pa.array(joined.reshape(-1))).cast(type_)
+    if isinstance(parts[0], Coded) and all(_same_words(part, parts[0]) for part in parts):
+        coded = Coded(parts[0].words, np.concatenate([part.codes for part in parts]))
+        return coded.arrow().cast(type_)
     return pa.concat_arrays([_cast(part, type_) for part in parts])
+
+
+def _same_words(part: Any, other: Coded) -> bool:
+    return isinstance(part, Coded) and part.words is other.words
 
 
 def _cast(part: Any, type_: Any) -> Any:
     import pyarrow as pa
 
+    part = part.arrow() if isinstance(part, Coded) else part
     return (part if isinstance(part, pa.Array) else pa.array(part.tolist(), type_)).cast(type_)

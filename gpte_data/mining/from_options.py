@@ -54,8 +54,8 @@ def survey_for(cfg: ChoiceConfig, found: Sequence[Hits]) -> dict[str, Any]:
 
 def settled(row: Row, cfg: ChoiceConfig, books: Ledger) -> Event:
     """Return the row, or reject it where it has too few negatives and these are to be dropped."""
-    verdicts = row["candidates"].columns["verdict"]
-    have = verdicts.to_pylist().count("keep")
+    choices = row["candidates"].columns["choice"]
+    have = len(choices) - choices.null_count
     if have >= cfg.num_negatives:
         return row
     if cfg.shortage == "drop":

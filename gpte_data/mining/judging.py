@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gpte_data.candidates import Coded
 from gpte_data.mining.choosing import order, price_for
 from gpte_data.mining.estimate import Estimate, fitted, shipped
 from gpte_data.mining.rules import KEPT, Rules
@@ -90,8 +91,8 @@ class Judge:
         choice[np.concatenate([first, ranked])] = np.arange(1, len(first) + len(ranked) + 1)
         columns = {
             "choice": pa.array(choice, mask=choice == 0),
-            "verdict": verdicts().take(pa.array((choice > 0).view(np.int8))),
-            "reason": self.words.take(pa.array(reasons)),
+            "verdict": Coded(verdicts(), (choice > 0).view(np.int8)),
+            "reason": Coded(self.words, reasons),
         }
         return columns if probabilities is None else {"false_negative": probabilities, **columns}
 

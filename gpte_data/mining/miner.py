@@ -21,6 +21,7 @@ from gpte_data.mining.lexical import Lexical
 from gpte_data.mining.pools import Pools, pooled, starts
 from gpte_data.mining.ranked import ranked
 from gpte_data.mining.seconds import Searched, Second
+from gpte_data.records import WRITTEN
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
@@ -42,6 +43,14 @@ class Miner:
     others: Sequence[Second] = ()
     fusion: Fusion = "rrf"
     first_pass: Pass = "auto"
+
+    @cached_property
+    def labels(self) -> Any:
+        """The names of what candidates come from, by number, as an Arrow array."""
+        import pyarrow as pa
+
+        others = [other.label for other in self.others]
+        return pa.array([self.teacher.label, *others, WRITTEN])
 
     @cached_property
     def _index(self) -> FlatIndex:

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from gpte_data.candidates import Candidates
+from gpte_data.candidates import Candidates, Coded
 from gpte_data.mining.described import Mined
 from gpte_data.mining.judging import Hits
 from gpte_data.mining.miner import Miner
-from gpte_data.records import WRITTEN
 from gpte_data.stage import Row
 
 
@@ -36,21 +34,19 @@ def hits_of(mined: Mined) -> Hits:
 
 def row_of(mined: Mined, miner: Miner, verdicts: Mapping[str, Any]) -> Row:
     """Return the row with its candidates."""
-    labels = [miner.teacher.label, *(other.label for other in miner.others), WRITTEN]
-    found_by = np.where(mined.written, len(labels) - 1, mined.found_by)
+    found_by = np.where(mined.written, len(miner.labels) - 1, mined.found_by)
     by_teacher = {"teacher_scores": mined.teacher_scores, "teacher_ranks": mined.teacher_ranks}
-    ids = miner.corpus.doc_ids.take(mined.positions)
     return mined.row | {
         "positive_scores": mined.positive_scores.tolist(),
         "positive_ranks": mined.positive_ranks,
         "positive_evidence": mined.positive_evidence.tolist(),
-        **({"teachers": labels[:-1]} if miner.others else {}),
+        **({"teachers": miner.labels.to_pylist()[:-1]} if miner.others else {}),
         "candidates": Candidates(
             {
-                "doc_id": ids,
+                "doc_id": Coded(miner.corpus.doc_ids.array, mined.positions),
                 "rank": mined.ranks,
                 "score": mined.scores,
-                "source": pa.array(labels).take(pa.array(found_by)),
+                "source": Coded(miner.labels, found_by),
                 **{name: values for name, values in by_teacher.items() if values is not None},
                 "positive_similarity": mined.positive_similarity,
                 "evidence": mined.evidence,

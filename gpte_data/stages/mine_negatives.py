@@ -132,7 +132,7 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str,
 
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
-    """Fit the estimate to a sample of all queries; where vectors go by order, take the ids of all."""
+    """Fit the estimate to a sample of the queries; take all ids where vectors go by order."""
     corpus, by_order, query_ids = open_corpus(cfg.corpus), cfg.by_order(), []
 
     def good() -> Iterator[Row]:

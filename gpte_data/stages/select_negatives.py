@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from gpte_data.candidates import Candidates, columns_of
+from gpte_data.candidates import Candidates, Coded, columns_of
 from gpte_data.errors import BadInput
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.records import FIELDS, WRITTEN, arrow_types, kept
@@ -105,7 +105,7 @@ def _judged(row: Row, judge: "Judge", hubs: Mapping[str, int], *, budget: bool) 
         found.hits["hub"][:] = _beyond(row["query_id"], old["doc_id"].to_pylist(), hubs)
     columns = {name: column for name, column in old.items() if name not in JUDGED}
     for name, column in judge.columns(found).items():
-        made = column if isinstance(column, pa.Array) else pa.array(column)
+        made = column.arrow() if isinstance(column, Coded) else pa.array(column)
         before = old.get(name)
         if before is not None and found.hits["dropped"].any():
             made = pc.if_else(pa.array(found.hits["dropped"]), before, made.cast(before.type))
