@@ -27,6 +27,8 @@ OPENING = 'The word is: "'
 PROMPTS = "\n".join((PASSAGE, QUERY, OPENING))
 """All of the words, which vectors depend on."""
 TODAY = "1 July 2024"
+FIXED = "{%- macro strftime_now(form) -%}" + TODAY + "{%- endmacro -%}"
+"""Put before a chat template, instead of the clock that templates may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ def _rendered(tokenizer: Any, prompt: str) -> tuple[str, str]:
     try:
         whole = tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}],
+            chat_template=FIXED + tokenizer.get_chat_template(),
             tokenize=False,
             add_generation_prompt=True,
             enable_thinking=False,
             date_string=TODAY,
-            strftime_now=lambda form: TODAY,
         )
     except Exception as error:  # a template raises whatever it wants
         raise BadOption(f"the model's chat template fails on a message: {error}") from None
