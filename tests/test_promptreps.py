@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from test_vllm import ENVIRONMENT, PYTHON, WITH_VLLM, assert_one_sentence, gpte, rows, write_jsonl
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from gpte_data import io
 from gpte_data.backends import Batch, Encoding, Options
 from gpte_data.backends.bag_of_words import Bagger, bag, words
 from gpte_data.backends.one_word import OPENING, PASSAGE, QUERY, around
@@ -48,7 +49,7 @@ with_vllm = [
 class ByTransformers(PromptReps):
     """The same model run by transformers, one prompt at a time."""
 
-    passes = 0
+    passes, most = 0, 10_000
 
     @cached_property
     def run(self) -> Any:
@@ -56,6 +57,8 @@ class ByTransformers(PromptReps):
 
     def hidden(self, texts: Sequence[str], prompt: str, query: bool) -> Iterator[Batch]:
         for place, text in enumerate(texts):
+            if self.passes == self.most:
+                raise KeyboardInterrupt
             read = self._encoded([prompt + text])[0]
             some = self._prompts[query]
             ids = torch.tensor([[*some.before, *read[: self.room], *some.after]])
@@ -355,6 +358,32 @@ def test_one_pass_for_both_and_bags_follow_what_is_stored(llama: Path, short: Pa
     for one, other in zip(mined, again, strict=True):
         assert (one.teacher_scores == other.teacher_scores).all()
         assert (one.positions == other.positions).all()
+
+
+def test_a_killed_run_goes_on_and_a_changed_text_costs_one_pass(
+    llama: Path, short: Path, tmp_path: Path
+) -> None:
+    shards = [list(io.read(path)) for path in io.shards(short / "corpus")]
+    for number, shard in enumerate(shards):
+        io.write(tmp_path / f"{number:05d}.parquet", shard)
+    teacher = teacher_of(llama)
+    assert teacher.run is not None
+    teacher.run.most = 8
+    with pytest.raises(KeyboardInterrupt):
+        teacher.ensure(Corpus((tmp_path,)))
+    teacher.run.most = 10_000
+    opened(Corpus((tmp_path,)), [teacher], False, 5, "rrf")
+    assert teacher.run.passes == 17
+    shards[0][2]["text"] = "Steel and bread: what a heart wants."
+    io.write(tmp_path / "00000.parquet", shards[0])
+    corpus = Corpus((tmp_path,))
+    (second,) = opened(corpus, [teacher], False, 5, "rrf").others
+    assert teacher.run.passes == 18
+    assert isinstance(second, BagSecond)
+    passages = [full_text(row) for shard in shards for row in shard]
+    states = np.concatenate([part.block(0, 99) for part in teacher.documents(corpus).parts])
+    for n, wanted in enumerate(teacher.run.bagger.bags(passages, states)):
+        assert second.terms.of(np.array([n]))[0].tolist() == wanted.tolist()
 
 
 # vLLM

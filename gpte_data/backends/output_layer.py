@@ -53,7 +53,9 @@ class OutputLayer:
         return int(self.rows.shape[1])
 
     def logits(self, hidden: Any, tokens: Any, weights: Any = None) -> Any:
-        """Return the logits of some tokens (n,), computed in float64.
+        """Return the logits of some tokens (n,) in float64.
+
+        They depend on their own rows alone, on any number of threads: einsum asks no BLAS.
 
         Args:
             hidden: A hidden state (d,), after the last norm.
@@ -61,7 +63,7 @@ class OutputLayer:
             weights: Their rows (n, d) in float32, where they were read before.
         """
         weights = self.weights(tokens) if weights is None else weights
-        found = weights.astype(np.float64) @ hidden.astype(np.float64)
+        found = np.einsum("nd,d->n", weights, hidden.astype(np.float32)).astype(np.float64)
         if self.bias is not None:
             found = found + self.bias[tokens]
         found = found * self.scale

@@ -91,11 +91,11 @@ class PromptReps:
         Raises:
             BadOption: The model gives what is zero, not finite or beyond float16.
         """
-        around = self._prompts[query]
+        own = self._prompts[query]
         for start in range(0, len(texts), WINDOW):
             window = [prompt + text for text in texts[start : start + WINDOW]]
             read = self._encoded(window)
-            asked = [[*around.before, *one[: self.room], *around.after] for one in read]
+            asked = [[*own.before, *one[: self.room], *own.after] for one in read]
             outputs = self._engine().pooled("embed", [{"prompt_token_ids": one} for one in asked])
             states = np.array([output.outputs.embedding for output in outputs], dtype=np.float32)
             if not (np.abs(states).max(axis=1) <= LARGEST).all() or not states.any(axis=1).all():
@@ -109,14 +109,14 @@ class PromptReps:
     @cached_property
     def room(self) -> int:
         """Tokens of a text that are read."""
-        most, around = self._length, max(map(len, self._prompts))
+        most, own = self._length, max(map(len, self._prompts))
         room = self.options.encoding.max_length or MAX_LENGTH
-        if most is not None and most - around < 1:
+        if most is not None and most - own < 1:
             raise BadOption(
-                f"{KIND}:{self.model} takes {most} tokens, and the prompt alone has {around}: "
+                f"{KIND}:{self.model} takes {most} tokens, and the prompt alone has {own}: "
                 "use a model that takes more"
             )
-        return room if most is None else min(room, most - around)
+        return room if most is None else min(room, most - own)
 
     @cached_property
     def bagger(self) -> Bagger:
