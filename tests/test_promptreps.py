@@ -440,7 +440,12 @@ class TestVLLM:
         gpte("ingest", short / "documents.jsonl", "-o", corpus, "--shard-rows", 6)
         mine = ("mine-negatives", pairs, "--corpus", corpus, "--relative-margin", 0)
         teacher = ("--teacher", f"promptreps:{llama}")
+        gpte("embed", corpus, *teacher, program=WITH_VLLM)
+        states = {path: path.stat().st_mtime_ns for path in corpus.glob("_vectors/*/*")}
         gpte(*mine, "-o", tmp_path / "a", *teacher, program=WITH_VLLM)
+        assert len(states) == 7 and all(
+            p.is_dir() or p.stat().st_mtime_ns == t for p, t in states.items()
+        )
         with_transformers = teacher_of(llama)
         asked = [json.loads(line) for line in pairs.read_text().splitlines()]
         miner = opened(Corpus((short / "corpus",)), [with_transformers], False, 100, "rrf")
