@@ -141,7 +141,7 @@ def test_a_query_does_not_depend_on_the_others(tmp_path: Path) -> None:
 def test_the_index_finds_the_best(
     tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gpte_data.mining.bm25.BLOCK", block)
+    monkeypatch.setattr("gpte_data.mining.inverted.BLOCK", block)
     random = np.random.default_rng(2)
     vocabulary = [f"word{n}"[-6:] for n in range(40)]
     texts = [" ".join(random.choice(vocabulary, size=random.integers(0, 12))) for _ in range(60)]

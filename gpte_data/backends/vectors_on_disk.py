@@ -101,18 +101,22 @@ def by_value(numbers: Any) -> list[Any]:
 class Vectors:
     """The vectors of all shards as one array (n, dimension) that is never put together.
 
+    Args:
+        parts: The shards' vectors.
+        unit: Whether they have length 1; else they are given so.
+
     Raises:
         BadInput: The shards' vectors differ in dimension.
     """
 
-    def __init__(self, parts: Sequence[VectorFile | ArrayFile]) -> None:
+    def __init__(self, parts: Sequence[VectorFile | ArrayFile], unit: bool = True) -> None:
         self.parts = parts
         self.starts = np.cumsum([0, *map(len, parts)])
         dimensions = {int(part.shape[1]) for part in parts if len(part)}
         if len(dimensions) > 1:
             raise BadInput(f"vectors of several dimensions: {sorted(dimensions)}")
         self.dimension = max(dimensions, default=0)
-        self._unit = True
+        self._unit = unit
         self._order: Any = None
 
     @classmethod

@@ -13,6 +13,8 @@ from gpte_data.backends.vllm_args import gpus_of_one
 from gpte_data.errors import BadOption
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
+KINDS = ("vllm:", "promptreps:")
+"""How SPECs of models that vLLM runs begin."""
 
 
 def gpus_of_worker(cfg: Any) -> int:
@@ -22,7 +24,7 @@ def gpus_of_worker(cfg: Any) -> int:
     """
     values = [value for _, value in cfg]
     several = [one for value in values if isinstance(value, tuple) for one in value]
-    if not any(isinstance(v, str) and v.startswith("vllm:") for v in (*values, *several)):
+    if not any(isinstance(v, str) and v.startswith(KINDS) for v in (*values, *several)):
         return 0
     options: Options = cfg.options()
     return gpus_of_one(options)

@@ -95,8 +95,10 @@ class Engine:
             if output.finished and (tell := self.waiting.pop(output.request_id, None)):
                 tell(output)
 
-    def pooled(self, how: str, *texts: Sequence[str]) -> Any:
-        """Return what vLLM's `embed` or `score` makes of texts; long ones are cut to fit.
+    def pooled(self, how: str, *texts: Sequence[Any]) -> Any:
+        """Return what vLLM's `embed` or `score` makes of texts, or of prompts as vLLM takes them.
+
+        Texts that are too long are cut to fit.
 
         Raises:
             UserError: The engine broke.

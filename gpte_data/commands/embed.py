@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def embed(
     corpus: Annotated[Path, typer.Argument(help="Corpus: the output folder of ingest.")],
     teacher: Annotated[
-        str, typer.Option(help="st:MODEL, openai:MODEL (any server) or vllm:MODEL.")
+        str,
+        typer.Option(help="st:MODEL, openai:MODEL (any server), vllm:MODEL or promptreps:MODEL."),
     ] = "st:all-MiniLM-L6-v2",
     doc_prompt: Annotated[str, typer.Option(help="Put before each document.")] = "",
     dtype: Annotated[
@@ -20,7 +21,9 @@ def embed(
     ] = "auto",
     max_length: Annotated[
         int | None,
-        typer.Option(min=1, help="Of st:MODEL: tokens of a text that are read, at most."),
+        typer.Option(
+            min=1, help="Of st:MODEL and promptreps:MODEL (512): tokens of a text that are read."
+        ),
     ] = None,
     truncate_dim: Annotated[
         int | None, typer.Option(min=1, help="Numbers of a vector that are kept (Matryoshka).")
@@ -55,10 +58,10 @@ def _embed(corpus: Path, spec: str, options: "Options", doc_prompt: str) -> None
     from gpte_data.files import disk_errors
     from gpte_data.manifest import check_finished
     from gpte_data.talk import say_ledger
-    from gpte_data.teachers.model import ModelTeacher
+    from gpte_data.teachers import open_model
     from gpte_data.vectors import vectors_path
 
-    model = ModelTeacher(spec, options, "", doc_prompt)
+    model = open_model(spec, options, doc_prompt=doc_prompt)
     with disk_errors(corpus):
         check_finished(corpus)
         opened = open_corpus((corpus,))

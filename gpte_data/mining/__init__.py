@@ -1,7 +1,8 @@
 """Hard negatives: candidates found and described, false negatives estimated, negatives chosen.
 
 miner       a block of queries: search, exact scores, and what is known of each candidate
-seconds     further teachers beside the first, BM25 (`bm25`) among them; `fusion` ranks by all
+seconds     further teachers beside the first, BM25 (`bm25`) and the bags of words of PromptReps
+            (`bags`) among them; `fusion` ranks by all, `inverted` searches words
 terms       which words each passage has, kept beside the corpus
 lexical     BM25 between queries, candidates and positives, from those words
 evidence    what the estimate looks at, free of any teacher's scale

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gpte_data.corpus import Corpus
+from gpte_data.mining.bags import BagSecond, ensure_bags
 from gpte_data.mining.bm25 import BM25Index
 from gpte_data.mining.fusion import Fusion
 from gpte_data.mining.lexical import Lexical
@@ -11,6 +12,7 @@ from gpte_data.mining.miner import Miner
 from gpte_data.mining.seconds import DenseSecond, Second, WordsSecond
 from gpte_data.mining.terms import Terms, ensure_terms
 from gpte_data.teachers import Teacher
+from gpte_data.teachers.promptreps import PromptRepsTeacher
 
 
 def ensure(corpus: Corpus, teachers: Sequence[Teacher]) -> Mapping[str, int]:
@@ -19,6 +21,8 @@ def ensure(corpus: Corpus, teachers: Sequence[Teacher]) -> Mapping[str, int]:
     notes: Counter[str] = Counter()
     for teacher in teachers:
         notes.update(teacher.ensure(corpus))
+        if isinstance(teacher, PromptRepsTeacher):
+            ensure_bags(corpus, teacher)
     return notes
 
 
@@ -36,8 +40,13 @@ def opened(
     """
     ensure(corpus, teachers)
     lexical = Lexical(Terms(corpus))
-    first, *others = teachers
-    seconds: list[Second] = [DenseSecond(one, one.documents(corpus)) for one in others]
+    first = teachers[0]
+    seconds: list[Second] = []
+    for one in teachers:
+        if one is not first:
+            seconds.append(DenseSecond(one, one.documents(corpus)))
+        if isinstance(one, PromptRepsTeacher):
+            seconds.append(BagSecond(one, corpus))
     if bm25:
         seconds.append(WordsSecond(BM25Index(lexical)))
     return Miner(corpus, first, first.documents(corpus), lexical, top_k, tuple(seconds), fusion)

@@ -10,7 +10,7 @@ import re
 import time
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -83,32 +83,46 @@ def unpacked(packed: Any) -> tuple[Any, Any]:
     return packed & np.uint32(BUCKETS - 1), (packed >> np.uint32(BITS)).astype(np.float32)
 
 
+Blocks = Iterable[tuple[Any, Any]]
+"""Words, packed, and how many each passage has, of some passages after others."""
+
+
 def ensure_terms(dataset: Sharded) -> None:
     """Make the index of each shard where it is missing."""
-    missing = missing_shards(dataset, SPEC)
-    todo = [shard for shard in dataset.shards if shard in missing or not _beside(shard)]
+    ensure_index(dataset, SPEC, lambda shard: map(counted, _texts(shard)))
+
+
+def ensure_index(dataset: Sharded, spec: VectorSpec, made: Callable[[Path], Blocks]) -> None:
+    """Make an index of words beside each shard where it is missing.
+
+    Args:
+        dataset: What is indexed.
+        spec: What decides the index, and where it lies.
+        made: Gives what a shard's index holds.
+    """
+    missing = missing_shards(dataset, spec)
+    todo = [shard for shard in dataset.shards if shard in missing or not _beside(shard, spec)]
     if not todo:
         return
     with Progress("words", sum(map(io.count, todo))) as progress:
         for shard in todo:
-            _index(shard, progress)
+            _index(shard, spec, made(shard), progress)
 
 
-def _beside(shard: Path) -> bool:
+def _beside(shard: Path, spec: VectorSpec) -> bool:
     """Tell whether the smaller files of a shard's index are there."""
-    path = vectors_path(shard, SPEC)
+    path = vectors_path(shard, spec)
     return all(path.with_suffix(ending).is_file() for ending in (".starts", ".passages"))
 
 
-def _index(shard: Path, progress: Progress) -> None:
+def _index(shard: Path, spec: VectorSpec, made: Blocks, progress: Progress) -> None:
     started = time.monotonic()
-    path = vectors_path(shard, SPEC)
+    path = vectors_path(shard, spec)
     blocks, sizes = [], [np.zeros(1, dtype=np.int64)]
-    for texts in _texts(shard):
-        packed, each = counted(texts)
+    for packed, each in made:
         blocks.append(packed)
         sizes.append(each)
-        progress.add(len(texts), 0)
+        progress.add(len(each), 0)
     packed = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.uint32)
     numbers, passages = np.unique(unpacked(packed)[0], return_counts=True)
     total = unpacked(packed)[1].sum(dtype=np.float64)
@@ -118,7 +132,7 @@ def _index(shard: Path, progress: Progress) -> None:
     _save(path, packed if len(packed) else np.zeros(1, dtype=np.uint32))
     rows = len(np.concatenate(sizes)) - 1
     mark = manifest.Mark(
-        shard_identity(shard, SPEC),
+        shard_identity(shard, spec),
         Ledger(rows_in=rows, rows_out=rows),
         manifest.describe(path),
         time.monotonic() - started,
@@ -154,8 +168,8 @@ class Terms:
         mean_length: Words of a passage, on average.
     """
 
-    def __init__(self, dataset: Sharded) -> None:
-        paths = [vectors_path(shard, SPEC) for shard in dataset.shards]
+    def __init__(self, dataset: Sharded, spec: VectorSpec = SPEC) -> None:
+        paths = [vectors_path(shard, spec) for shard in dataset.shards]
         self.mapped = [np.load(path, mmap_mode="r") for path in paths]
         self.files = [np.asarray(file) for file in self.mapped]
         self.starts = [np.load(path.with_suffix(".starts")) for path in paths]

@@ -62,7 +62,9 @@ class MineConfig(ChoiceConfig):
         "auto", description="Of st:MODEL: float32, bfloat16 or float16; bfloat16 where it is fast."
     )
     max_length: int | None = Field(
-        None, ge=1, description="Of st:MODEL: tokens of a text that are read, at most."
+        None,
+        ge=1,
+        description="Of st:MODEL and promptreps:MODEL (512): tokens of a text that are read.",
     )
     truncate_dim: int | None = Field(
         None, ge=1, description="Numbers of a vector that are kept (Matryoshka models)."

@@ -3,6 +3,7 @@
     st:MODEL          sentence-transformers, in this process
     openai:MODEL      any server with /v1/embeddings
     vllm:MODEL        vLLM, in this process
+    promptreps:MODEL  a language model that is asked for one word, in vLLM: dense and sparse
     model2vec:MODEL   static word vectors
     vectors:FOLDER    documents.npy and queries.npy, made before, by anything
 
@@ -24,9 +25,14 @@ from gpte_data.stage import Row
 if TYPE_CHECKING:
     from gpte_data.backends.embedded import Embedded
     from gpte_data.backends.vectors_on_disk import Vectors
+    from gpte_data.teachers.model import ModelTeacher
 
 PRECOMPUTED = "vectors:"
-KINDS = "st:MODEL, openai:MODEL (any server), vllm:MODEL, model2vec:MODEL or vectors:FOLDER"
+PROMPTREPS = "promptreps:"
+KINDS = (
+    "st:MODEL, openai:MODEL (any server), vllm:MODEL, promptreps:MODEL, model2vec:MODEL or "
+    "vectors:FOLDER"
+)
 
 
 class Teacher(Protocol):
@@ -64,6 +70,17 @@ def open_teacher(
         from gpte_data.teachers.precomputed import opened
 
         return opened(Path(spec.removeprefix(PRECOMPUTED)))
+    return open_model(spec, options, query_prompt, doc_prompt)
+
+
+def open_model(
+    spec: str, options: Options, query_prompt: str = "", doc_prompt: str = ""
+) -> "ModelTeacher":
+    """Return the teacher of a SPEC that names a model."""
+    if spec.startswith(PROMPTREPS):
+        from gpte_data.teachers.promptreps import PromptRepsTeacher
+
+        return PromptRepsTeacher(spec, options, query_prompt, doc_prompt)
     from gpte_data.teachers.model import ModelTeacher
 
     return ModelTeacher(spec, options, query_prompt, doc_prompt)
@@ -90,6 +107,10 @@ def teacher_identity(spec: str) -> dict[str, Any]:
         from gpte_data.teachers.precomputed import opened
 
         return {"kind": "vectors", **opened(Path(spec.removeprefix(PRECOMPUTED))).identity}
+    if spec.startswith(PROMPTREPS):
+        from gpte_data.teachers.promptreps import promptreps_identity
+
+        return promptreps_identity(spec)
     found = embedder_identity(spec)
     found.pop("dtype", None)
     return found
