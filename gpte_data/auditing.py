@@ -18,6 +18,7 @@ from gpte_data import io, manifest
 from gpte_data.errors import BadInput
 from gpte_data.mining.from_options import rules_of
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
+from gpte_data.mining.mixing import Mixture
 from gpte_data.mining.rows import hits_of
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
@@ -147,13 +148,13 @@ def _lines(runs: Sequence[Sequence[Audited]], cfg: MineConfig, *, measured: bool
     """Yield every way of choosing."""
     n = cfg.num_negatives
     for flags, (rules, sampling) in RULES.items():
-        judge = Judge(rules, sampling, n)
+        judge = Judge(rules, sampling, n, mixture=Mixture(cfg.earlier_share))
         yield _line(flags, [(run, judge) for run in runs], n, measured=measured)
     own = rules_of(cfg)
     for budget in BUDGETS:
         judged = []
         for run in runs:
-            shared = survey([one.hits for one in run], own, n, budget)
+            shared = survey([one.hits for one in run], own, n, budget, cfg.earlier_share)
             judged.append((run, Judge(own, Sampling(), n, *surveyed(shared))))
         yield _line(f"--max-false-negatives {budget:g}", judged, n, measured=measured)
 
@@ -166,7 +167,7 @@ def _line(
     survived = candidates = short = queries = 0
     for run, judge in runs:
         shared = survey([one.hits for one in run], Rules(), negatives, 1.0)
-        estimate, _ = surveyed(shared)
+        estimate, *_ = surveyed(shared)
         for one in run:
             taken = chosen(judge.columns(one.hits), negatives)
             hidden += one.hidden[taken].tolist()

@@ -14,6 +14,7 @@ import numpy as np
 from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
 from gpte_data.backends.vectors_on_disk import Vectors, by_value
 from gpte_data.corpus import Corpus
+from gpte_data.mining.earlier import NOTHING, EarlierMined, Kept
 from gpte_data.mining.evidence import Spread, evidence, usual
 from gpte_data.mining.fusion import Fusion, fused
 from gpte_data.mining.lexical import Lexical
@@ -49,21 +50,24 @@ class Mined:
     sibling: Any
     """Whether it was cut from the document of a positive."""
     found_by: Any
-    """Which teacher found it first, by number, (n,)."""
+    """Which teacher found it first, by number, (n,); -1 where only an earlier mining did."""
     teacher_scores: Any
     """By each of several teachers, (n, teachers), or None if there is but one."""
     teacher_ranks: Any
+    earlier: tuple[Any, Any]
+    """Place and source in an earlier mining, (n,) each; place 0 where none had it."""
 
     @property
     def ranks(self) -> Any:
-        """1 is the best, (n,); what was written and is not among the best k stands behind."""
+        """1 is the best, (n,); what was written or is earlier, not among the best k, is behind."""
         return np.arange(1, len(self.positions) + 1, dtype=np.int32)
 
     @property
     def positive_ranks(self) -> list[int]:
         """The rank that each positive would have, or 0 if it is behind all candidates."""
-        above = (self.scores > self.positive_scores[:, None]).sum(axis=1)
-        return [int(n) + 1 if n < len(self.scores) else 0 for n in above]
+        scores = self.scores[self.found_by >= 0]
+        above = (scores > self.positive_scores[:, None]).sum(axis=1)
+        return [int(n) + 1 if n < len(scores) else 0 for n in above]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Miner:
     others: Sequence[Second] = ()
     fusion: Fusion = "rrf"
     first_pass: Pass = "auto"
+    earlier: EarlierMined | None = None
 
     @cached_property
     def _index(self) -> FlatIndex:
@@ -98,10 +103,13 @@ class Miner:
         hits = self._hits(rows, embedded.vectors)
         most = max(len(row["positives"]) for row in rows)
         others = [other.search(rows, self.top_k + most) for other in self.others]
+        kept = [NOTHING] * len(rows)
+        if self.earlier is not None:
+            kept = self.earlier.of(rows, ctx.ledger.notes)
         for start in range(0, len(rows), TOGETHER):
             part = slice(start, start + TOGETHER)
             yield from self._described(
-                rows[part], embedded.vectors[part], hits[part], others, start
+                rows[part], embedded.vectors[part], hits[part], kept[part], others, start
             )
 
     def _hits(self, rows: Sequence[Row], vectors: Any) -> list[Any]:
@@ -115,13 +123,13 @@ class Miner:
         return found
 
     def _described(
-        self, rows: Sequence[Row], queries: Any, hits: Sequence[Any],
+        self, rows: Sequence[Row], queries: Any, hits: Sequence[Any], kept: Sequence[Kept],
         others: Sequence[Searched], first: int,
     ) -> Iterator[Mined]:  # fmt: skip
         """Yield rows with the best of their hits and what was written for them, with evidence."""
         pools = [
-            self._pool(row, hit, [other.hits[first + n] for other in others])
-            for n, (row, hit) in enumerate(zip(rows, hits, strict=True))
+            self._pool(row, hit, [other.hits[first + n] for other in others], earlier)
+            for n, (row, hit, earlier) in enumerate(zip(rows, hits, kept, strict=True))
         ]
         lexical = self.lexical.scores(
             [row["query"] for row in rows],
@@ -143,15 +151,15 @@ class Miner:
                 found[n] = self._mined(rows[n], one, of_hits, of_positives)
         yield from (found[n] for n in range(len(rows)))
 
-    def _pool(self, row: Row, hits: Any, others: Sequence[Any]) -> Pool:
-        """Return what may become a candidate: hits of all teachers and what was written."""
+    def _pool(self, row: Row, hits: Any, others: Sequence[Any], earlier: Kept) -> Pool:
+        """Return what may become a candidate: hits of all teachers, what was written or earlier."""
         positives = self._positions(row["positives"])
         written = self._positions(sorted(set(row.get("negatives", ())) - set(row["positives"])))
         teachers = [hits, *others]
-        together = np.unique(np.concatenate([*teachers, written]))
+        together = np.unique(np.concatenate([*teachers, written, earlier.positions]))
         together = together[~np.isin(together, positives)]
         found = np.stack([np.isin(together, one) for one in teachers], axis=1)
-        return Pool(together, positives, written, found)
+        return Pool(together, positives, written, found, earlier)
 
     def _vectors(self, lists: Sequence[Any]) -> list[Any]:
         """Return the vectors at several lists of positions, read together."""
@@ -161,26 +169,30 @@ class Miner:
     def _order(
         self, query: Any, pool: Pool, vectors: Any, own_vectors: Any, words: Any, extra: Any
     ) -> Ranked:
-        """Return the best k, and what was written, best first."""
+        """Return the best k, and what was written or is earlier, best first."""
         by_teacher = np.stack([exact_scores(vectors, query), *extra], axis=1)
         ids = self.corpus.doc_ids.ranks[pool.positions]
         best = [self._best(pool.found[:, n], by_teacher[:, n], ids) for n in range(len(extra) + 1)]
         written = np.isin(pool.positions, pool.written)
-        keep = np.flatnonzero(np.logical_or.reduce([*best, written]))
+        earlier = pool.earlier.of(pool.positions)
+        given = written | (earlier[0] > 0)
+        keep = np.flatnonzero(np.logical_or.reduce([*best, given]))
         value, ranks = by_teacher[keep, 0], None
         if extra:
             value, ranks = fused(list(by_teacher[keep].T), self.fusion)
         order = np.lexsort((ids[keep], -value))
-        order = order[(np.arange(len(order)) < self.top_k) | written[keep[order]]]
+        order = order[(np.arange(len(order)) < self.top_k) | given[keep[order]]]
         chosen, own = keep[order], np.flatnonzero(best[0])
-        found_by = np.argmax(np.stack([*best, written], axis=1)[chosen], axis=1)
+        by = np.argmax(np.stack([*best, written, given], axis=1)[chosen], axis=1)
+        found_by = np.select([by <= len(extra), by == len(extra) + 1], [by, 0], -1)
         return Ranked(
             pool.positions[chosen], by_teacher[chosen, 0], vectors[chosen], written[chosen],
             pool.positives, exact_scores(own_vectors, query), own_vectors,
             words[0][chosen], words[1], words[2][chosen],
             usual(by_teacher[own, 0], self._spread.means(vectors[own])),
-            np.where(found_by > len(extra), 0, found_by).astype(np.int8),
+            found_by.astype(np.int8),
             by_teacher[chosen] if extra else None, ranks[order] if ranks is not None else None,
+            (earlier[0][chosen], earlier[1][chosen]),
         )  # fmt: skip
 
     def _best(self, found: Any, scores: Any, ids: Any) -> Any:
@@ -197,7 +209,7 @@ class Miner:
         return Mined(
             row, one.positions, one.scores, one.written, of_hits, one.positive_scores,
             of_positives, nearness, self._siblings(one.positions, one.positives),
-            one.found_by, one.teacher_scores, one.teacher_ranks,
+            one.found_by, one.teacher_scores, one.teacher_ranks, one.earlier,
         )  # fmt: skip
 
     def _siblings(self, hits: Any, positives: Any) -> Any:

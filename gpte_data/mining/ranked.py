@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gpte_data.mining.earlier import Kept
 from gpte_data.mining.evidence import Found
 
 
@@ -18,6 +19,7 @@ class Pool:
     written: Any
     found: Any
     """Which teachers found it, (n, teachers)."""
+    earlier: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Ranked:
     found_by: Any
     teacher_scores: Any
     teacher_ranks: Any
+    earlier: tuple[Any, Any]
 
 
 def alike_in_shape(ranked: Sequence[Ranked]) -> list[list[int]]:
