@@ -49,6 +49,8 @@ def survey_for(cfg: ChoiceConfig, found: Sequence[Hits]) -> dict[str, Any]:
         f"of {n} negatives a query {got:.1%} are expected to be positives that nobody labelled, "
         f"{shared['unchecked']:.1%} without a budget ({shared['queries']:,} queries looked at)"
     )
+    if shared["earlier"]:
+        said += f"; {shared['earlier']:.0%} are earlier candidates"
     if got > budget * 1.01:
         said += f"; no choice of {n} comes down to {budget:.1%}: ask for fewer negatives"
     return shared | {"said": said}

@@ -125,8 +125,8 @@ def survey(
 
     Returns:
         Plain values: `offset`, `price`, and of the sample the expected shares of false negatives
-        among those taken, `false_negatives`, and among the highest scores, `unchecked`; and of the
-        `mixture` with earlier candidates share and limit.
+        among those taken, `false_negatives`, and among the highest scores, `unchecked`; of the
+        `mixture` with earlier candidates share and limit, and what it comes to, `earlier`.
     """
     with_evidence = [(one.evidence[one.hits["own"]], one.positive_evidence) for one in found]
     estimate, hidden = fitted(with_evidence)
@@ -137,12 +137,12 @@ def survey(
         probabilities.append(estimate.probabilities(np.asarray(one.evidence)[free]))
         earlier.append(one.hits.get("earlier", np.zeros(len(free), dtype=bool))[free])
     if earlier_share and any(one.any() for one in earlier):
-        choice, mixture = mixed_price(
+        choice, mixture, old = mixed_price(
             scores, probabilities, earlier, earlier_share, negatives, budget
         )
     else:
         choice = price_for(scores, probabilities, negatives, budget)
-        mixture = Mixture(earlier_share)
+        mixture, old = Mixture(earlier_share), 0.0
     return {
         "offset": estimate.offset,
         "hidden": hidden,
@@ -150,6 +150,7 @@ def survey(
         "false_negatives": choice.false_negatives,
         "unchecked": choice.unchecked,
         "mixture": (mixture.share, mixture.limit),
+        "earlier": old,
         "queries": len(found),
     }
 

@@ -66,8 +66,8 @@ def mixed_price(
     share: float,
     negatives: int,
     budget: float,
-) -> tuple[Choice, Mixture]:
-    """Return the lowest price at which the mixture is within the budget, and how it is mixed.
+) -> tuple[Choice, Mixture, float]:
+    """Find the lowest price at which the mixture is within the budget, and how it is mixed.
 
     Args:
         scores: Of the candidates of each query, (n_i,).
@@ -76,15 +76,19 @@ def mixed_price(
         share: Of what is taken, from earlier candidates.
         negatives: How many are taken of each query, fewer where there are fewer.
         budget: The highest share of false negatives.
+
+    Returns:
+        The price, the mixture, and which share of what is taken comes from earlier candidates.
     """
     table = _Mixed(scores, probabilities, earlier, negatives)
     unchecked = table.share(0.0, Mixture(share))
     if unchecked <= budget:
-        return Choice(0.0, unchecked, unchecked), Mixture(share)
+        return Choice(0.0, unchecked, unchecked), Mixture(share), table.old(0.0, Mixture(share))
     tried = (Mixture(share, limit) for limit in LIMITS)
     mixture = next((m for m in tried if table.share(HIGHEST, m) <= budget), Mixture(share, 0.0))
     found = lowest_price(lambda price: table.share(price, mixture), budget)
-    return Choice(found.price, found.false_negatives, unchecked), mixture
+    choice = Choice(found.price, found.false_negatives, unchecked)
+    return choice, mixture, table.old(choice.price, mixture)
 
 
 UNMIXED = Mixture()
@@ -101,10 +105,18 @@ class _Mixed:
 
     def share(self, price: float, mixture: Mixture) -> float:
         """Return the expected share of false negatives among those taken."""
+        return self._mean(self.probabilities, price, mixture)
+
+    def old(self, price: float, mixture: Mixture) -> float:
+        """Return the share of earlier candidates among those taken."""
+        return self._mean(self.earlier, price, mixture)
+
+    def _mean(self, values: Sequence[Any], price: float, mixture: Mixture) -> float:
+        every = zip(self.scores, self.probabilities, self.earlier, values, strict=True)
         total, count = 0.0, 0
-        for scores, likely, old in zip(self.scores, self.probabilities, self.earlier, strict=True):
+        for scores, likely, old, value in every:
             ranked = order(scores, likely, price)
             taken = ranked[mixture.order(old[ranked], likely[ranked])][: self.negatives]
-            total += float(likely[taken].sum(dtype=np.float64))
+            total += float(value[taken].sum(dtype=np.float64))
             count += len(taken)
         return total / max(1, count)
