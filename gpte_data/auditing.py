@@ -18,7 +18,6 @@ from gpte_data import io, manifest
 from gpte_data.errors import BadInput
 from gpte_data.mining.from_options import rules_of
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
-from gpte_data.mining.mixing import Mixture
 from gpte_data.mining.rows import hits_of
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
@@ -108,6 +107,9 @@ def audit(folder: Path, cfg: MineConfig, queries: int, seeds: int) -> dict[str, 
 def config_of(folder: Path, corpus: list[Path] | None, negatives: int | None) -> MineConfig:
     """Return how a dataset was mined, from its marks.
 
+    Without what an earlier mining kept: that one knew the positives which are hidden here, so none
+    of its negatives could leak.
+
     Raises:
         BadInput: It was not made by mine-negatives, or by an older version.
     """
@@ -116,7 +118,8 @@ def config_of(folder: Path, corpus: list[Path] | None, negatives: int | None) ->
     if mark is None or mark.identity.get("stage") != "mine-negatives":
         made = mark.identity.get("stage") if mark else "nothing that gpte-data knows"
         raise BadInput(f"audit reads the output of mine-negatives: {folder} was made by {made}")
-    options = dict(mark.options or {})
+    apart = ("earlier", "earlier_share")
+    options = {name: value for name, value in (mark.options or {}).items() if name not in apart}
     if corpus:
         options["corpus"] = tuple(corpus)
     if negatives is not None:
@@ -148,13 +151,13 @@ def _lines(runs: Sequence[Sequence[Audited]], cfg: MineConfig, *, measured: bool
     """Yield every way of choosing."""
     n = cfg.num_negatives
     for flags, (rules, sampling) in RULES.items():
-        judge = Judge(rules, sampling, n, mixture=Mixture(cfg.earlier_share))
+        judge = Judge(rules, sampling, n)
         yield _line(flags, [(run, judge) for run in runs], n, measured=measured)
     own = rules_of(cfg)
     for budget in BUDGETS:
         judged = []
         for run in runs:
-            shared = survey([one.hits for one in run], own, n, budget, cfg.earlier_share)
+            shared = survey([one.hits for one in run], own, n, budget)
             judged.append((run, Judge(own, Sampling(), n, *surveyed(shared))))
         yield _line(f"--max-false-negatives {budget:g}", judged, n, measured=measured)
 

@@ -1,5 +1,6 @@
 """Mining again: what earlier minings kept are candidates too, and take turns within the budget."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -336,6 +337,16 @@ def test_one_run_after_another(folder: Path, tmp_path: Path) -> None:
     assert files(folder / "out") == before
     shown = cli("inspect", folder / "out").stdout
     assert "vectors:v (earlier)" in shown
+
+
+def test_an_audit_leaves_out_what_knew_the_positives(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "mined", tmp_path / "mined")
+    flags = ("--earlier", tmp_path / "mined", "--earlier-share", 0.8)
+    ok(*command(folder, "audited", *flags))
+    shutil.rmtree(tmp_path / "mined")
+    told = cli("audit", folder / "audited", "--json")
+    assert told.rc == 0, told.stderr
+    assert json.loads(told.stdout)["queries"] == PAIRS
 
 
 def test_without_earlier_minings_runs_are_what_they_were() -> None:
