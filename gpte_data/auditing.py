@@ -107,6 +107,9 @@ def audit(folder: Path, cfg: MineConfig, queries: int, seeds: int) -> dict[str, 
 def config_of(folder: Path, corpus: list[Path] | None, negatives: int | None) -> MineConfig:
     """Return how a dataset was mined, from its marks.
 
+    Without what an earlier mining kept: that one knew the positives which are hidden here, so none
+    of its negatives could leak.
+
     Raises:
         BadInput: It was not made by mine-negatives, or by an older version.
     """
@@ -115,7 +118,8 @@ def config_of(folder: Path, corpus: list[Path] | None, negatives: int | None) ->
     if mark is None or mark.identity.get("stage") != "mine-negatives":
         made = mark.identity.get("stage") if mark else "nothing that gpte-data knows"
         raise BadInput(f"audit reads the output of mine-negatives: {folder} was made by {made}")
-    options = dict(mark.options or {})
+    apart = ("earlier", "earlier_share")
+    options = {name: value for name, value in (mark.options or {}).items() if name not in apart}
     if corpus:
         options["corpus"] = tuple(corpus)
     if negatives is not None:
@@ -166,7 +170,7 @@ def _line(
     survived = candidates = short = queries = 0
     for run, judge in runs:
         shared = survey([one.hits for one in run], Rules(), negatives, 1.0)
-        estimate, _ = surveyed(shared)
+        estimate, *_ = surveyed(shared)
         for one in run:
             taken = chosen(judge.columns(one.hits), negatives)
             hidden += one.hidden[taken].tolist()

@@ -78,6 +78,19 @@ class Positions(Mapping[str, int]):
             place += 1
         raise KeyError(doc_id)
 
+    def of(self, doc_ids: Any) -> Any:
+        """Return where the ids of an Arrow array stand, (n,) in int32; -1 for those unknown."""
+        coded = doc_ids.cast(pa.large_string()).dictionary_encode()
+        words = coded.dictionary
+        wanted = np.fromiter(map(hash, words.to_pylist()), dtype=np.int64, count=len(words))
+        places = np.searchsorted(self.hashes, wanted)
+        found = self.order[np.minimum(places, len(self.order) - 1)]
+        same = pc.equal(self.ids.take(found), words).to_numpy(zero_copy_only=False)
+        found = np.where(same, found, np.int32(-1))
+        for place in np.flatnonzero(~same):  # unknown, or a hash that two ids share
+            found[place] = self.get(words[int(place)].as_py(), -1)
+        return found[coded.indices.to_numpy()] if len(words) else found
+
     def __len__(self) -> int:
         return len(self.ids)
 

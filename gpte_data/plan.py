@@ -110,7 +110,8 @@ def _check_apart(output: Path, job: Job, rejected: Path | None) -> None:
     """Refuse to write where is read; a folder of documents is read at any depth."""
     here, there = output.resolve(), job.source.resolve()
     below = "input" not in job.identity and there in here.parents
-    read = [there, *(path.resolve() for path in getattr(job.cfg, "corpus", ()))]
+    others = [*getattr(job.cfg, "corpus", ()), *getattr(job.cfg, "earlier", ())]
+    read = [there, *(path.resolve() for path in others)]
     if below or any(here in (path, path.parent) for path in read):
         raise BadOption(f"-o {output} is the folder that is read, or inside it: give another")
     if rejected is not None and rejected.resolve().parent in (here, *read):

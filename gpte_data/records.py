@@ -27,12 +27,15 @@ class Candidate(TypedDict):
 
     doc_id: str
     rank: int
-    """1 is the best; positives are not counted. What was written and is not among the best k stands
-    behind them."""
+    """1 is the best; positives are not counted. What was written, or comes from an earlier mining,
+    and is not among the best k stands behind them."""
     score: float
     """Cosine to the query, by the teacher."""
     source: str
-    """The teacher's SPEC, or `written` for a negative that a recipe wrote."""
+    """The SPEC of the teacher that found it first, of an earlier mining where none of this one did,
+    or `written` for a negative that a recipe wrote."""
+    earlier_rank: NotRequired[int]
+    """Its place among the negatives of an earlier mining."""
     teacher_scores: NotRequired[list[float]]
     """By each of several teachers, in the order in which they were given."""
     teacher_ranks: NotRequired[list[int]]
@@ -84,7 +87,8 @@ class Mined(Pair):
     positive_ranks: NotRequired[list[int]]
     """Rank that each positive would have among the candidates; 0 if behind all of them."""
     teachers: NotRequired[list[str]]
-    """Where they are several: in the order of each candidate's `teacher_scores`."""
+    """Where they are several, in the order of each candidate's `teacher_scores`, or where there are
+    candidates of an earlier mining."""
     positive_evidence: NotRequired[list[list[float]]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     positive_rerank_scores: NotRequired[list[float]]
@@ -134,6 +138,7 @@ def arrow_types() -> dict[str, Any]:
         "rank": pa.int32(),
         "score": pa.float32(),
         "source": pa.string(),
+        "earlier_rank": pa.int32(),
         "teacher_scores": pa.list_(pa.float32()),
         "teacher_ranks": pa.list_(pa.int32()),
         "positive_similarity": pa.float32(),

@@ -85,3 +85,11 @@ def test_what_is_no_string_is_not_there() -> None:
 def test_no_ids_have_no_positions() -> None:
     where = Positions(of())
     assert len(where) == 0 and "a" not in where and where.twice() is None
+
+
+@any_hash
+def test_many_are_looked_up_together(hashed: Callable[[str], int], monkeypatch: Any) -> None:
+    found = positions(of(["d0", "d1"], ["e22", "d3"]), hashed, monkeypatch)
+    wanted = ["e22", "d0", "nowhere", "d3", "", "e22", "d1"]
+    assert found.of(pa.array(wanted)).tolist() == [2, 0, -1, 3, -1, 2, 1]
+    assert found.of(pa.array([], pa.string())).tolist() == []

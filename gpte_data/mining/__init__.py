@@ -9,6 +9,7 @@ evidence    what the estimate looks at, free of any teacher's scale
 estimate    the probability that a candidate is a positive that nobody labelled
 hidden      how many such positives there are, from where the known ones rank
 choosing    the hardest negatives under a budget of false ones; `sampling` draws instead
+earlier     what an earlier mining kept; `mixing` takes turns between it and what is new
 hubs        documents that too many queries would take
 rules       margins, windows, copies: the reasons to drop a candidate
 judging     all of these together: verdict, reason and choice for each candidate

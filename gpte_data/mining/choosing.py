@@ -10,7 +10,7 @@ negatives gives hard ones, one that is surrounded by likely positives gives easi
 goes short.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,20 +42,24 @@ def price_for(
         negatives: How many are taken of each query, fewer where there are fewer.
         budget: The highest share; where no price reaches it, the least likely are taken.
     """
-    table = _Table(scores, probabilities, negatives)
-    unchecked = table.share(0.0)
+    return lowest_price(_Table(scores, probabilities, negatives).share, budget)
+
+
+def lowest_price(share: Callable[[float], float], budget: float) -> Choice:
+    """Return the lowest price at which a share, which falls as prices rise, is in the budget."""
+    unchecked = share(0.0)
     if unchecked <= budget:
         return Choice(0.0, unchecked, unchecked)
     low, high = 0.0, 1e-3
-    while high < HIGHEST and table.share(high) > budget:
+    while high < HIGHEST and share(high) > budget:
         low, high = high, high * 4
     for _ in range(40):
         middle = (low + high) / 2
-        if table.share(middle) > budget:
+        if share(middle) > budget:
             low = middle
         else:
             high = middle
-    return Choice(float(high), table.share(high), unchecked)
+    return Choice(float(high), share(high), unchecked)
 
 
 class _Table:

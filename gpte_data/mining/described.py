@@ -34,21 +34,24 @@ class Mined:
     sibling: Any
     """Whether it was cut from the document of a positive."""
     found_by: Any
-    """Which teacher found it first, by number, (n,)."""
+    """Which teacher found it first, by number, (n,); -1 where only an earlier mining did."""
     teacher_scores: Any
     """By each of several teachers, (n, teachers), or None if there is but one."""
     teacher_ranks: Any
+    earlier: Any
+    """Place and source in an earlier mining, (2, n); place 0 where none had it."""
 
     @property
     def ranks(self) -> Any:
-        """1 is the best, (n,); what was written and is not among the best k stands behind."""
+        """1 is the best, (n,); what was written or is earlier, not among the best k, is behind."""
         return np.arange(1, len(self.positions) + 1, dtype=np.int32)
 
     @property
     def positive_ranks(self) -> list[int]:
         """The rank that each positive would have, or 0 if it is behind all candidates."""
-        above = (self.scores > self.positive_scores[:, None]).sum(axis=1)
-        return [int(n) + 1 if n < len(self.scores) else 0 for n in above]
+        scores = self.scores[self.found_by >= 0]
+        above = (scores > self.positive_scores[:, None]).sum(axis=1)
+        return [int(n) + 1 if n < len(scores) else 0 for n in above]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ def _alike(
             of_positives[n], nearness[n], siblings[n], ranked.found_by[places[n]],
             block.by_teacher[entries[n]] if several else None,
             ranked.teacher_ranks[places[n]] if several else None,
+            block.pools.earlier[:, entries[n]],
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gpte_data.ledger import Ledger
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
+from gpte_data.mining.mixing import Mixture
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.rules import Rules
 from gpte_data.mining.sampling import Sampling
@@ -29,7 +30,8 @@ def judge_of(cfg: ChoiceConfig, shared: Mapping[str, Any]) -> Judge:
     sampling = Sampling(
         cfg.sampling or "top", cfg.temperature, (cfg.simans_a, cfg.simans_b), cfg.seed
     )
-    fitted = surveyed(shared) if cfg.budget() is not None else (None, 0.0)
+    unfitted = None, 0.0, Mixture(cfg.earlier_share)
+    fitted = surveyed(shared) if cfg.budget() is not None else unfitted
     return Judge(rules_of(cfg), sampling, cfg.num_negatives, *fitted)
 
 
@@ -41,12 +43,14 @@ def sample(rows: Iterable[Row]) -> list[Row]:
 def survey_for(cfg: ChoiceConfig, found: Sequence[Hits]) -> dict[str, Any]:
     """Return what a survey of some queries finds, with a sentence for the user as `said`."""
     n, budget = cfg.num_negatives, cfg.budget() or 1.0
-    shared = survey(found, rules_of(cfg), n, budget)
+    shared = survey(found, rules_of(cfg), n, budget, cfg.earlier_share)
     got = shared["false_negatives"]
     said = (
         f"of {n} negatives a query {got:.1%} are expected to be positives that nobody labelled, "
         f"{shared['unchecked']:.1%} without a budget ({shared['queries']:,} queries looked at)"
     )
+    if shared["earlier"]:
+        said += f"; {shared['earlier']:.0%} are earlier candidates"
     if got > budget * 1.01:
         said += f"; no choice of {n} comes down to {budget:.1%}: ask for fewer negatives"
     return shared | {"said": said}

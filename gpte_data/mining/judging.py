@@ -14,6 +14,7 @@ import numpy as np
 from gpte_data.candidates import Coded
 from gpte_data.mining.choosing import order, price_for
 from gpte_data.mining.estimate import Estimate, fitted, shipped
+from gpte_data.mining.mixing import UNMIXED, Mixture, mixed_price
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 
@@ -38,7 +39,7 @@ class Hits:
     query_id: str
     hits: Mapping[str, Any]
     """`score`, `rank`, `positive_similarity`, `sibling`, `written`, `dropped`, and `own`: found by
-    the first teacher; each (n,)."""
+    the first teacher; `earlier`, where an earlier mining was given: it had it; each (n,)."""
     evidence: Any
     """(n, 10), or None where the miner left none."""
     positive_scores: Any
@@ -51,6 +52,7 @@ class Judge:
 
     Attributes:
         estimate, price: Of the budget, or None where there is none.
+        mixture: How candidates of an earlier mining take turns with new ones.
     """
 
     rules: Rules
@@ -58,6 +60,7 @@ class Judge:
     negatives: int
     estimate: Estimate | None = None
     price: float = 0.0
+    mixture: Mixture = UNMIXED
 
     @cached_property
     def words(self) -> Any:
@@ -98,10 +101,16 @@ class Judge:
 
     def _order(self, found: Hits, free: Any, probabilities: Any) -> Any:
         """Return the order in which candidates that no rule dropped are taken."""
-        scores = found.hits["score"][free]
+        scores, likely = found.hits["score"][free], None
         if probabilities is not None:
-            return order(scores, probabilities[free], self.price)
-        return self.sampling.order(scores, found.positive_scores, found.query_id)
+            likely = probabilities[free]
+            ranked = order(scores, likely, self.price)
+            likely = likely[ranked]
+        else:
+            ranked = self.sampling.order(scores, found.positive_scores, found.query_id)
+        if "earlier" not in found.hits:
+            return ranked
+        return ranked[self.mixture.order(found.hits["earlier"][free][ranked], likely)]
 
     def _why_kept(self) -> str:
         if self.estimate is not None:
@@ -110,31 +119,43 @@ class Judge:
         return "no rule drops it" if margins == (None, None) else "below the margin"
 
 
-def survey(found: Sequence[Hits], rules: Rules, negatives: int, budget: float) -> dict[str, Any]:
+def survey(
+    found: Sequence[Hits], rules: Rules, negatives: int, budget: float, earlier_share: float = 0.0
+) -> dict[str, Any]:
     """Fit the estimate and the price of a false negative to a sample of a dataset's queries.
 
     Returns:
         Plain values: `offset`, `price`, and of the sample the expected shares of false negatives
-        among those taken, `false_negatives`, and among the highest scores, `unchecked`.
+        among those taken, `false_negatives`, and among the highest scores, `unchecked`; of the
+        `mixture` with earlier candidates share and limit, and what it comes to, `earlier`.
     """
     with_evidence = [(one.evidence[one.hits["own"]], one.positive_evidence) for one in found]
     estimate, hidden = fitted(with_evidence)
-    scores, probabilities = [], []
+    scores, probabilities, earlier = [], [], []
     for one in found:
         free = (rules.reasons(one.hits, one.positive_scores) == KEPT) & ~one.hits["written"]
         scores.append(np.asarray(one.hits["score"])[free])
         probabilities.append(estimate.probabilities(np.asarray(one.evidence)[free]))
-    choice = price_for(scores, probabilities, negatives, budget)
+        earlier.append(one.hits.get("earlier", np.zeros(len(free), dtype=bool))[free])
+    if earlier_share and any(one.any() for one in earlier):
+        choice, mixture, old = mixed_price(
+            scores, probabilities, earlier, earlier_share, negatives, budget
+        )
+    else:
+        choice = price_for(scores, probabilities, negatives, budget)
+        mixture, old = Mixture(earlier_share), 0.0
     return {
         "offset": estimate.offset,
         "hidden": hidden,
         "price": choice.price,
         "false_negatives": choice.false_negatives,
         "unchecked": choice.unchecked,
+        "mixture": (mixture.share, mixture.limit),
+        "earlier": old,
         "queries": len(found),
     }
 
 
-def surveyed(shared: Mapping[str, Any]) -> tuple[Estimate, float]:
-    """Return estimate and price from what a survey found."""
-    return Estimate(shipped(), shared["offset"]), shared["price"]
+def surveyed(shared: Mapping[str, Any]) -> tuple[Estimate, float, Mixture]:
+    """Return estimate, price and mixture from what a survey found."""
+    return Estimate(shipped(), shared["offset"]), shared["price"], Mixture(*shared["mixture"])

@@ -15,6 +15,7 @@ from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
 from gpte_data.backends.vectors_on_disk import Vectors, by_value
 from gpte_data.corpus import Corpus
 from gpte_data.mining.described import Block, Mined, Passages, described
+from gpte_data.mining.earlier import NOTHING, EarlierMined, Kept
 from gpte_data.mining.evidence import Spread
 from gpte_data.mining.fusion import Fusion
 from gpte_data.mining.lexical import Lexical
@@ -43,14 +44,25 @@ class Miner:
     others: Sequence[Second] = ()
     fusion: Fusion = "rrf"
     first_pass: Pass = "auto"
+    earlier: EarlierMined | None = None
 
     @cached_property
     def labels(self) -> Any:
-        """The names of what candidates come from, by number, as an Arrow array."""
+        """The names of what candidates come from, by number, as an Arrow array.
+
+        First the teachers, then what was written, then the teachers of earlier minings.
+        """
         import pyarrow as pa
 
-        others = [other.label for other in self.others]
-        return pa.array([self.teacher.label, *others, WRITTEN])
+        names = self.teachers
+        old = self.earlier.labels if self.earlier is not None else []
+        told_apart = [f"{one} (earlier)" if one in names else one for one in old]
+        return pa.array([*names, WRITTEN, *told_apart])
+
+    @cached_property
+    def teachers(self) -> list[str]:
+        """The names of the teachers."""
+        return [self.teacher.label, *(other.label for other in self.others)]
 
     @cached_property
     def _index(self) -> FlatIndex:
@@ -71,9 +83,14 @@ class Miner:
         hits = self._hits(rows, embedded.vectors)
         most = max(len(row["positives"]) for row in rows)
         others = [other.search(rows, self.top_k + most) for other in self.others]
+        kept = [NOTHING] * len(rows)
+        if self.earlier is not None:
+            kept = self.earlier.of(rows, ctx.ledger.notes)
         for start in range(0, len(rows), TOGETHER):
             part = slice(start, start + TOGETHER)
-            block = self._block(rows[part], embedded.vectors[part], hits[part], others, start)
+            block = self._block(
+                rows[part], embedded.vectors[part], hits[part], kept[part], others, start
+            )
             yield from described(block, self._spread, self.corpus.documents)
 
     def _hits(self, rows: Sequence[Row], vectors: Any) -> list[Any]:
@@ -87,14 +104,14 @@ class Miner:
         return found
 
     def _block(
-        self, rows: Sequence[Row], queries: Any, hits: Sequence[Any],
+        self, rows: Sequence[Row], queries: Any, hits: Sequence[Any], kept: Sequence[Kept],
         others: Sequence[Searched], first: int,
     ) -> Block:  # fmt: skip
-        """Rank the hits of some queries and what was written for them."""
+        """Rank the hits of some queries, and what was written or kept for them."""
         positives = [self._positions(row["positives"]) for row in rows]
         written = [self._positions(row.get("negatives", ())) for row in rows]
         hits_of_others = [other.hits[first : first + len(rows)] for other in others]
-        pools = pooled([hits, *hits_of_others], positives, written, len(self.corpus.doc_ids))
+        pools = pooled([hits, *hits_of_others], positives, written, kept, len(self.corpus.doc_ids))
         found, own, shared = self._passages(rows, queries, pools, positives)
         scores = [found.scores]
         for other in others:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from gpte_data.corpus import Corpus
 from gpte_data.mining.bags import BagSecond, ensure_bags
 from gpte_data.mining.bm25 import BM25Index
+from gpte_data.mining.earlier import EarlierMined
 from gpte_data.mining.fusion import Fusion
 from gpte_data.mining.lexical import Lexical
 from gpte_data.mining.miner import Miner
@@ -27,8 +28,9 @@ def ensure(corpus: Corpus, teachers: Sequence[Teacher]) -> Mapping[str, int]:
 
 
 def opened(
-    corpus: Corpus, teachers: Sequence[Teacher], bm25: bool, top_k: int, fusion: Fusion
-) -> Miner:
+    corpus: Corpus, teachers: Sequence[Teacher], bm25: bool, top_k: int, fusion: Fusion,
+    earlier: EarlierMined | None = None,
+) -> Miner:  # fmt: skip
     """Return the miner of a corpus.
 
     Args:
@@ -37,6 +39,7 @@ def opened(
         bm25: Whether BM25 is one more teacher.
         top_k: Candidates kept of a query.
         fusion: How several teachers rank together.
+        earlier: What earlier minings kept.
     """
     ensure(corpus, teachers)
     lexical = Lexical(Terms(corpus))
@@ -49,4 +52,7 @@ def opened(
             seconds.append(BagSecond(one, corpus))
     if bm25:
         seconds.append(WordsSecond(BM25Index(lexical)))
-    return Miner(corpus, first, first.documents(corpus), lexical, top_k, tuple(seconds), fusion)
+    vectors = first.documents(corpus)
+    return Miner(
+        corpus, first, vectors, lexical, top_k, tuple(seconds), fusion, earlier=earlier
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """The options by which negatives are chosen, the same for mining and for choosing again."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from gpte_data.config import StageConfig
 
 BUDGET = 0.05
 """Share of false negatives that is allowed where nothing else is asked for."""
+EARLIER_SHARE = 0.5
 
 
 class ChoiceConfig(StageConfig):
@@ -49,9 +50,23 @@ class ChoiceConfig(StageConfig):
     temperature: float = Field(0.05, gt=0, description="Of softmax sampling, in cosines.")
     simans_a: float = Field(100.0, ge=0, description="Of SimANS: how narrow, for cosines.")
     simans_b: float = Field(0.0, description="Of SimANS: how far from the positive's score.")
+    earlier_share: float = Field(
+        EARLIER_SHARE,
+        ge=0,
+        le=1,
+        description="Share of the negatives that comes from earlier candidates, where there are "
+        "such; 0: by their worth alone.",
+    )
     shortage: Literal["partial", "drop"] = Field(
         "partial", description="Of queries with fewer negatives: keep what there is, or drop them."
     )
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the output; a share that is usual needs no mention."""
+        told = super().identity()
+        if self.earlier_share == EARLIER_SHARE:
+            del told["earlier_share"]
+        return told
 
     def budget(self) -> float | None:
         """Return the share of false negatives that is allowed, or None where rules alone decide."""

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from gpte_data.mining.earlier import Kept
+
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """Passages that a teacher found, or that were written, for q queries; none is a positive."""
+    """Passages found for q queries, written or kept from an earlier mining; none is a positive."""
 
     owners: Any
     """The query of each entry, by its number, rising, (m,)."""
@@ -21,10 +23,17 @@ class Pools:
     """Of the passages in the corpus, (m,)."""
     written: Any
     """Whether it was written as a negative for its query, (m,)."""
+    earlier: Any
+    """Place and source in an earlier mining, (2, m); place 0 where none had it."""
     found: Any
     """Which teachers found it, (m, teachers)."""
     bounds: Any
     """Where the entries of each query begin, and the end, (q + 1,)."""
+
+    @property
+    def given(self) -> Any:
+        """Which entries are candidates wherever they rank, (m,)."""
+        return self.written | (self.earlier[0] > 0)
 
     def places(self, values: Any, ids: Any) -> Any:
         """Return the place of each entry among its query's by falling values, from 0, (m,).
@@ -42,24 +51,29 @@ class Pools:
 
 
 def pooled(
-    hits: Sequence[Sequence[Any]], positives: Sequence[Any], written: Sequence[Any], total: int
-) -> Pools:
-    """Put together what teachers found and what was written, without the positives.
+    hits: Sequence[Sequence[Any]], positives: Sequence[Any], written: Sequence[Any],
+    kept: Sequence[Kept], total: int,
+) -> Pools:  # fmt: skip
+    """Put together what teachers found, what was written and what was kept, without the positives.
 
     Args:
         hits: By each teacher, for each query, positions in the corpus.
         positives: Positions for each query.
         written: The same of what was written as a negative.
+        kept: Of an earlier mining, for each query.
         total: Passages of the corpus.
     """
     by_teacher = [_keys(lists, total) for lists in hits]
-    own = _keys(written, total)
-    together = np.unique(np.concatenate([*by_teacher, own]))
+    own, old = _keys(written, total), _keys([one.positions for one in kept], total)
+    together = np.unique(np.concatenate([*by_teacher, own, old]))
     together = together[~np.isin(together, _keys(positives, total))]
     owners, positions = np.divmod(together, total)
     found = np.stack([np.isin(together, keys) for keys in by_teacher], axis=1)
     bounds = np.searchsorted(owners, np.arange(len(positives) + 1))
-    return Pools(owners, positions, np.isin(together, own), found, bounds)
+    earlier = np.zeros((2, len(together)), dtype=np.int32)
+    told = np.concatenate([(one.places, one.sources) for one in kept], axis=1)
+    earlier[:, np.isin(together, old)] = told[:, np.isin(old, together)]
+    return Pools(owners, positions, np.isin(together, own), earlier, found, bounds)
 
 
 def starts(lists: Sequence[Any]) -> Any:

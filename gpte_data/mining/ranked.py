@@ -18,7 +18,7 @@ class Ranked:
     bounds: Any
     """Where the candidates of each query begin, and the end, (q + 1,)."""
     found_by: Any
-    """Which teacher found each first, by number, (c,)."""
+    """Which teacher found each first, by number, (c,); -1 where only an earlier mining did."""
     own: Any
     """Whether an entry is among the first teacher's best k, (m,)."""
     teacher_ranks: Any
@@ -26,7 +26,7 @@ class Ranked:
 
 
 def ranked(pools: Pools, scores: Any, ids: Any, top_k: int, fusion: Fusion) -> Ranked:
-    """Return the best k, and what was written wherever it ranks.
+    """Return the best k, and what was written or is earlier wherever it ranks.
 
     Args:
         pools: Of some queries.
@@ -36,14 +36,15 @@ def ranked(pools: Pools, scores: Any, ids: Any, top_k: int, fusion: Fusion) -> R
         fusion: How several teachers rank together.
     """
     best = np.stack([_best(pools, n, scores[:, n], ids, top_k) for n in range(scores.shape[1])], 1)
-    keep = best.any(axis=1) | pools.written
+    keep = best.any(axis=1) | pools.given
     value, ranks = scores[:, 0], None
     if scores.shape[1] > 1:
         value, ranks = _fused(pools, scores, keep, fusion)
     place = pools.places(np.where(keep, value, -np.inf), ids)
-    entries = np.flatnonzero(keep & ((place < top_k) | pools.written))
+    entries = np.flatnonzero(keep & ((place < top_k) | pools.given))
     entries = entries[np.lexsort((place[entries], pools.owners[entries]))]
-    found_by = np.where(best[entries].any(axis=1), best[entries].argmax(axis=1), 0)
+    found = best[entries].any(axis=1) | pools.written[entries]
+    found_by = np.where(found, best[entries].argmax(axis=1), -1)
     return Ranked(
         entries,
         np.searchsorted(pools.owners[entries], np.arange(len(pools.bounds))),

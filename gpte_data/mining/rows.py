@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from gpte_data.candidates import Candidates, Coded
 from gpte_data.mining.described import Mined
@@ -25,6 +26,7 @@ def hits_of(mined: Mined) -> Hits:
             "dropped": np.zeros(len(mined.scores), dtype=bool),
             "hub": np.zeros(len(mined.scores), dtype=bool),
             "own": mined.found_by == 0,
+            "earlier": mined.earlier[0] > 0,
         },
         mined.evidence,
         mined.positive_scores,
@@ -34,23 +36,32 @@ def hits_of(mined: Mined) -> Hits:
 
 def row_of(mined: Mined, miner: Miner, verdicts: Mapping[str, Any]) -> Row:
     """Return the row with its candidates."""
-    found_by = np.where(mined.written, len(miner.labels) - 1, mined.found_by)
-    by_teacher = {"teacher_scores": mined.teacher_scores, "teacher_ranks": mined.teacher_ranks}
+    told: dict[str, Any] = {"source": _sources(mined, miner)}
+    if miner.earlier is not None:
+        told["earlier_rank"] = pa.array(mined.earlier[0], mask=mined.earlier[0] == 0)
+    if miner.others:
+        told |= {"teacher_scores": mined.teacher_scores, "teacher_ranks": mined.teacher_ranks}
     return mined.row | {
         "positive_scores": mined.positive_scores.tolist(),
         "positive_ranks": mined.positive_ranks,
         "positive_evidence": mined.positive_evidence.tolist(),
-        **({"teachers": miner.labels.to_pylist()[:-1]} if miner.others else {}),
+        **({"teachers": miner.teachers} if miner.others or miner.earlier else {}),
         "candidates": Candidates(
             {
                 "doc_id": Coded(miner.corpus.doc_ids.array, mined.positions),
                 "rank": mined.ranks,
                 "score": mined.scores,
-                "source": Coded(miner.labels, found_by),
-                **{name: values for name, values in by_teacher.items() if values is not None},
+                **told,
                 "positive_similarity": mined.positive_similarity,
                 "evidence": mined.evidence,
                 **verdicts,
             }
         ),
     }
+
+
+def _sources(mined: Mined, miner: Miner) -> Coded:
+    """Return who found each candidate."""
+    written = len(miner.teachers)
+    numbers = np.where(mined.found_by < 0, written + 1 + mined.earlier[1], mined.found_by)
+    return Coded(miner.labels, np.where(mined.written, written, numbers))

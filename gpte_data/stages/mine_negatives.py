@@ -7,7 +7,8 @@ hardest are taken of which a share of at most `max_false_negatives` is expected 
 `select-negatives` chooses again from what is stored here, without a model.
 
 Negatives that a recipe wrote for the query are candidates too, wherever they rank; their texts are
-in a corpus that `passages` made.
+in a corpus that `passages` made. So are those that an earlier mining took (`mining.earlier`), which
+take turns with the new ones (`mining.mixing`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from gpte_data.teachers import (
 )
 
 if TYPE_CHECKING:
+    from gpte_data.mining.earlier import EarlierMined
     from gpte_data.mining.miner import Miner
 
 BM25 = "bm25"
@@ -46,6 +48,10 @@ class MineConfig(ChoiceConfig):
 
     corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
         description="Corpus to take negatives from; may be given more than once."
+    )
+    earlier: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
+        (),
+        description="Mined before: its negatives are candidates too; may be given more than once.",
     )
     teacher: Annotated[tuple[str, ...], Identity(teachers_identity)] = Field(
         ("st:all-MiniLM-L6-v2",),
@@ -83,7 +89,8 @@ class MineConfig(ChoiceConfig):
     def identity(self) -> dict[str, Any]:
         """Return what decides the output; the type that a model runs in among it."""
         local = any(spec.startswith("st:") for spec in self.teacher)
-        return super().identity() | ({"dtype": dtype_of(self.dtype)} if local else {})
+        told = super().identity() | ({"dtype": dtype_of(self.dtype)} if local else {})
+        return told if self.earlier else {k: v for k, v in told.items() if k != "earlier"}
 
     def by_order(self) -> bool:
         """Tell whether a teacher's vectors belong to pairs by their order in the whole input."""
@@ -120,11 +127,19 @@ class MineConfig(ChoiceConfig):
         ]
 
 
+def _earlier(cfg: MineConfig) -> "EarlierMined | None":
+    """Return what earlier minings kept, read once in a process."""
+    from gpte_data.mining.earlier import open_earlier
+
+    return open_earlier(cfg.earlier, open_corpus(cfg.corpus), cfg.num_negatives, cfg.earlier_share)
+
+
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check the documents that all rows name, then make what vectors are missing."""
     from gpte_data.mining.opening import ensure
 
     corpus, teachers = open_corpus(cfg.corpus), cfg.open_teachers()
+    _earlier(cfg)
     for row in read():
         known_positives(row, corpus, drop=cfg.drops())
         check_written(row, corpus)
@@ -176,7 +191,10 @@ def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Mine
     for teacher in teachers:
         if query_ids is not None and teacher.in_order:
             teacher.tell(query_ids)
-    return opened(open_corpus(cfg.corpus), teachers, BM25 in cfg.teacher, cfg.top_k, cfg.fusion)
+    return opened(
+        open_corpus(cfg.corpus), teachers, BM25 in cfg.teacher, cfg.top_k, cfg.fusion,
+        _earlier(cfg),
+    )  # fmt: skip
 
 
 @stage(

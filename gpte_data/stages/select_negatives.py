@@ -143,6 +143,9 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
     def texts(name: str) -> Any:
         return np.array(columns[name].to_pylist() if name in columns else [None] * n, dtype=object)
 
+    sources, labels = texts("source"), row.get("teachers", [])
+    earlier = texts("earlier_rank") != None  # noqa: E711
+    own = ~np.isin(sources, labels[1:]) & (~earlier | np.isin(sources, [*labels[:1], WRITTEN]))
     described = columns["evidence"].flatten() if n and evidence else ()
     return Hits(
         row["query_id"],
@@ -151,9 +154,10 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
             "rank": numbers("rank", np.int32),
             "positive_similarity": numbers("positive_similarity", np.float32),
             "sibling": texts("reason") == CHUNK,
-            "written": texts("source") == WRITTEN,
+            "written": sources == WRITTEN,
             "hub": np.zeros(n, dtype=bool),
-            "own": ~np.isin(texts("source"), row.get("teachers", [])[1:]),
+            "own": own,
+            "earlier": earlier,
             "dropped": (texts("verdict") == "drop") & ("rerank_score" in columns),
         },
         np.asarray(described, dtype=np.float32).reshape(-1, len(EVIDENCE)),
