@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
-from gpte_data.backends.vectors_on_disk import Vectors, by_value
+from gpte_data.backends import Index
+from gpte_data.backends.flat_index import exact_scores
+from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.corpus import Corpus
 from gpte_data.mining.evidence import Spread, evidence, usual
 from gpte_data.mining.fusion import Fusion, fused
 from gpte_data.mining.lexical import Lexical
 from gpte_data.mining.ranked import Pool, Ranked, alike_in_shape, together_of
+from gpte_data.mining.searching import searched
 from gpte_data.mining.seconds import Searched, Second
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
-FEW = 16
-"""Positives that every query is searched for at least."""
 TOGETHER = 64
 """Queries whose candidates' vectors are in memory together."""
 
@@ -73,15 +73,11 @@ class Miner:
     corpus: Corpus
     teacher: Teacher
     vectors: Vectors
+    index: Index
     lexical: Lexical
     top_k: int
     others: Sequence[Second] = ()
     fusion: Fusion = "rrf"
-    first_pass: Pass = "auto"
-
-    @cached_property
-    def _index(self) -> FlatIndex:
-        return FlatIndex(self.vectors, self.first_pass)
 
     @cached_property
     def _spread(self) -> Spread:
@@ -95,24 +91,13 @@ class Miner:
         if embedded.truncated:
             note = "queries longer than the teacher takes, truncated"
             ctx.ledger.notes[note] += embedded.truncated
-        hits = self._hits(rows, embedded.vectors)
-        most = max(len(row["positives"]) for row in rows)
-        others = [other.search(rows, self.top_k + most) for other in self.others]
+        hits = searched(self.index, rows, embedded.vectors, self.top_k)
+        others = [other.search(rows, self.top_k) for other in self.others]
         for start in range(0, len(rows), TOGETHER):
             part = slice(start, start + TOGETHER)
             yield from self._described(
                 rows[part], embedded.vectors[part], hits[part], others, start
             )
-
-    def _hits(self, rows: Sequence[Row], vectors: Any) -> list[Any]:
-        """Search; a query with hundreds of positives does not make the others search as deep."""
-        wanted = np.array([max(len(row["positives"]), FEW) for row in rows])
-        found: list[Any] = [None] * len(rows)
-        for alike in by_value(np.ceil(np.log2(wanted))):
-            deep = self.top_k + int(wanted[alike].max())
-            for n, hits in zip(alike, self._index.hits(vectors[alike], deep), strict=True):
-                found[n] = hits
-        return found
 
     def _described(
         self, rows: Sequence[Row], queries: Any, hits: Sequence[Any],

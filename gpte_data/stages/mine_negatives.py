@@ -10,7 +10,6 @@ Negatives that a recipe wrote for the query are candidates too, wherever they ra
 in a corpus that `passages` made.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,12 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from gpte_data.backends import Encoding, Options
+from gpte_data.backends.index_settings import Kind, Search
 from gpte_data.config import Identity, Runtime
 from gpte_data.corpus import corpus_identity, open_corpus
 from gpte_data.errors import BadOption
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
-from gpte_data.randomness import bits
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 from gpte_data.teachers import (
     KINDS,
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 BM25 = "bm25"
 QUERIES = 4096
 """Queries searched together."""
-SAMPLE = 500
-"""Queries by which the estimate is fitted to a dataset."""
 
 
 class MineConfig(ChoiceConfig):
@@ -60,6 +57,13 @@ class MineConfig(ChoiceConfig):
         "rrf", description="How several teachers rank together: reciprocal ranks, or z-scores."
     )
     top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
+    index: Kind = Field(
+        "flat", description="How vectors are searched: flat is exact, ivf, hnsw, ivfpq and binary "
+        "miss a little and are for millions of passages."
+    )  # fmt: skip
+    search_effort: float = Field(
+        1.0, gt=0, description="Of an index that is not flat: look at so many times as much."
+    )
     query_prompt: str = Field("", description="Put before each query when it is embedded.")
     doc_prompt: str = Field("", description="Put before each document when it is embedded.")
     dtype: Annotated[str, Runtime()] = Field(
@@ -84,8 +88,23 @@ class MineConfig(ChoiceConfig):
 
     def identity(self) -> dict[str, Any]:
         """Return what decides the output; the type that a model runs in among it."""
+        found = super().identity()
+        if self.search().kind == "flat":  # as if there were no other
+            del found["index"], found["search_effort"]
         local = any(spec.startswith("st:") for spec in self.teacher)
-        return super().identity() | ({"dtype": dtype_of(self.dtype)} if local else {})
+        return found | ({"dtype": dtype_of(self.dtype)} if local else {})
+
+    def search(self) -> Search:
+        """Return how vectors are searched."""
+        if self.index == "flat" and self.search_effort != 1.0:
+            raise BadOption(
+                "--search-effort changes nothing here: flat is exact; leave it out, or give --index"
+            )
+        return Search(self.index, self.search_effort)
+
+    def looks_at_all(self) -> bool:
+        """Tell whether a sample of the whole input is looked at before the first shard."""
+        return self.budget() is not None or self.index != "flat"
 
     def by_order(self) -> bool:
         """Tell whether a teacher's vectors belong to pairs by their order in the whole input."""
@@ -132,18 +151,19 @@ def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str,
         check_written(row, corpus)
     for teacher in teachers:
         teacher.check(corpus, read)
-    return ensure(corpus, teachers)
+    return ensure(corpus, teachers, cfg.search())
 
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
-    """Fit the estimate of false negatives to a sample of all queries."""
-    if cfg.budget() is None:
+    """Fit the estimate to a sample of all queries, and measure by it what an index misses."""
+    from gpte_data.mining.surveying import surveyed
+
+    if not cfg.looks_at_all():
         return _in_order(cfg, read)
     corpus = open_corpus(cfg.corpus)
     prepared = (ready(row, corpus, drop=cfg.drops()) for row in read())
     good = (row for row, problem, _ in prepared if problem is None)
-    sample = heapq.nsmallest(SAMPLE, good, key=lambda row: bits(0, row["query_id"], "survey"))
-    return {**_surveyed(cfg, sample), **_in_order(cfg, read)}
+    return {**surveyed(open_miner(cfg), good, cfg, cfg.search()), **_in_order(cfg, read)}
 
 
 def _in_order(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> dict[str, Any]:
@@ -151,16 +171,6 @@ def _in_order(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> dict[str, A
     if not cfg.by_order():
         return {}
     return {"query_ids": [row["query_id"] for row in read()]}
-
-
-def _surveyed(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
-    from gpte_data.mining.from_options import described, rules_of
-    from gpte_data.mining.judging import survey
-    from gpte_data.mining.rows import hits_of
-
-    miner = open_miner(cfg)
-    found = [hits_of(mined) for mined in miner.mine(rows, Context())]
-    return described(survey(found, rules_of(cfg), cfg.num_negatives, cfg.budget() or 1.0), cfg)
 
 
 def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Miner":
@@ -176,7 +186,8 @@ def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Mine
     for teacher in teachers:
         if query_ids is not None and teacher.in_order:
             teacher.tell(query_ids)
-    return opened(open_corpus(cfg.corpus), teachers, BM25 in cfg.teacher, cfg.top_k, cfg.fusion)
+    corpus, bm25 = open_corpus(cfg.corpus), BM25 in cfg.teacher
+    return opened(corpus, teachers, bm25, cfg.top_k, cfg.fusion, cfg.search())
 
 
 @stage(
@@ -187,17 +198,19 @@ def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Mine
     hooks=Hooks(
         prepare=_prepare,
         survey=_survey,
-        surveys=lambda cfg: cfg.budget() is not None or cfg.by_order(),
+        surveys=lambda cfg: cfg.looks_at_all() or cfg.by_order(),
     ),
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored and judged candidates."""
     from gpte_data.mining.from_options import judge_of, settled
+    from gpte_data.mining.recall import note
     from gpte_data.mining.rows import hits_of, row_of
+    from gpte_data.mining.surveying import surveyed
 
     corpus = open_corpus(cfg.corpus)
     rows, query_ids = _ids_of_all(rows, cfg, ctx)
-    miner, judge = open_miner(cfg, query_ids), None
+    miner, judge, shared = open_miner(cfg, query_ids), None, ctx.shared
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
         good = []
@@ -210,9 +223,12 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             else:
                 good.append(pair)
         if judge is None and good:
-            judge = judge_of(cfg, ctx.shared if "price" in ctx.shared else _of_these(cfg, good))
+            if "said" not in shared:  # the whole input can't be seen, as in a pipe
+                shared = surveyed(miner, good, cfg, cfg.search())
+            judge = judge_of(cfg, shared)
         for mined in miner.mine(good, ctx):
             assert judge is not None
+            note(ctx.ledger, shared.get("recall", ()), mined.row["query_id"])
             yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
@@ -226,10 +242,3 @@ def _ids_of_all(
         return rows, ctx.shared.get("query_ids")
     rows = list(rows)
     return rows, [row["query_id"] for row in rows]
-
-
-def _of_these(cfg: MineConfig, rows: list[Row]) -> Mapping[str, Any]:
-    """Return a survey of the first rows, where the whole input can't be seen, as in a pipe."""
-    if cfg.budget() is None:
-        return {}
-    return _surveyed(cfg, sorted(rows, key=lambda row: bits(0, row["query_id"], "survey"))[:SAMPLE])
