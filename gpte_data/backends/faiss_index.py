@@ -82,11 +82,13 @@ def signs(vectors: Any) -> Any:
 
 
 def _read(path: Path, *, binary: bool) -> Any:
-    """Return an index; lists stay on disk until they are looked at."""
+    """Return an index; it stays on disk, for all processes together, until it is looked at."""
     import faiss
 
-    read = faiss.read_index_binary if binary else faiss.read_index
-    return read(str(path), faiss.IO_FLAG_MMAP)
+    library: Any = faiss
+    mapped = getattr(library, "IO_FLAG_MMAP_IFC", library.IO_FLAG_MMAP)  # the first since 1.11
+    read = library.read_index_binary if binary else library.read_index
+    return read(str(path), mapped)
 
 
 @contextmanager

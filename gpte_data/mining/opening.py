@@ -22,11 +22,12 @@ def ensure(corpus: Corpus, teachers: Sequence[Teacher], search: Search) -> Mappi
     for teacher in teachers:
         notes.update(teacher.ensure(corpus))
         if search.kind != "flat":
-            ensure_index(_place(corpus, teacher), search.kind)
+            ensure_index(place_of(corpus, teacher), search.kind)
     return notes
 
 
-def _place(corpus: Corpus, teacher: Teacher) -> IndexPlace:
+def place_of(corpus: Corpus, teacher: Teacher) -> IndexPlace:
+    """Return a teacher's vectors of a corpus, and where their indexes lie."""
     return IndexPlace(corpus, teacher.vector_spec, teacher.files, teacher.documents(corpus))
 
 
@@ -50,7 +51,7 @@ def opened(
     """
     ensure(corpus, teachers, search)
     lexical = Lexical(Terms(corpus))
-    places = [_place(corpus, teacher) for teacher in teachers]
+    places = [place_of(corpus, teacher) for teacher in teachers]
     indexes = [open_index(place, search) for place in places]
     seconds: list[Second] = [
         DenseSecond(teacher, place.vectors, index)
