@@ -85,7 +85,7 @@ def main() -> None:
             with path.open("wb") as file:
                 build(vectors, how, file, lambda count: None)
             built = f"{time.monotonic() - started:6.1f} s {path.stat().st_size / 1e6:6,.0f} MB"
-            for effort in (1.0, 4.0):
+            for effort in (1.0, 4.0)[: 1 + (draw is crowded)]:
                 index = FaissIndex(vectors, how, path, effort)
                 name = f"{draw.__name__} {kind} ×{effort:g}"
                 row(name, index, vectors, queries, built)

@@ -61,10 +61,9 @@ class FaissIndex:
         wanted = fetched(self.settings.kind, len(self.vectors), k, self.effort)
         asked = signs(queries) if self._binary else queries
         if self.settings.lists:
-            n = probes(self.settings.lists, len(self.vectors), k, self.effort)
-            self._index.nprobe = n
+            self._index.nprobe = probes(self.settings.lists, len(self.vectors), k, self.effort)
         elif self.settings.links:
-            self._index.hnsw.efSearch = breadth(k, self.effort)
+            self._index.hnsw.efSearch = breadth(len(self.vectors), k, self.effort)
         with _each_alone():
             return self._index.search(asked, wanted)[1]
 

@@ -1,7 +1,7 @@
 """What an approximate index is made like and searched with, from the number of its vectors.
 
-Lists are 4 √n (Johnson, Douze & Jégou 1702.08734, §5), of which √lists are looked through: twice
-as many vectors are read when there are sixteen times as many. `--search-effort` multiplies what is
+Lists are 4 √n, the least that faiss' guidelines name, of which √lists are looked through: with
+sixteen times the vectors, a query reads eight times as many. `--search-effort` multiplies what is
 looked at; it is no part of the index, which stays as it is.
 """
 
@@ -75,9 +75,9 @@ def probes(lists: int, count: int, k: int, effort: float) -> int:
     return min(lists, math.ceil(effort * max(math.sqrt(lists), 32 * k * lists / count)))
 
 
-def breadth(k: int, effort: float) -> int:
+def breadth(count: int, k: int, effort: float) -> int:
     """Return how many neighbours a search in a graph keeps at hand."""
-    return max(k, math.ceil(effort * max(2 * k, 64)))
+    return min(count, max(k, math.ceil(effort * max(2 * k, 64))))
 
 
 def fetched(kind: Kind, count: int, k: int, effort: float) -> int:

@@ -1,6 +1,7 @@
 """Hard negatives: candidates found and described, false negatives estimated, negatives chosen.
 
 miner       a block of queries: search, exact scores, and what is known of each candidate
+searching   queries searched together, each as deep as it needs; `recall` says what is missed
 seconds     further teachers beside the first, BM25 (`bm25`) among them; `fusion` ranks by all
 terms       which words each passage has, kept beside the corpus
 lexical     BM25 between queries, candidates and positives, from those words
@@ -9,6 +10,7 @@ estimate    the probability that a candidate is a positive that nobody labelled
 hidden      how many such positives there are, from where the known ones rank
 choosing    the hardest negatives under a budget of false ones; `sampling` draws instead
 hubs        documents that too many queries would take
+surveying   what a sample of all queries tells before the first is mined
 rules       margins, windows, copies: the reasons to drop a candidate
 judging     all of these together: verdict, reason and choice for each candidate
 """

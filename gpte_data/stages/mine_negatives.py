@@ -58,12 +58,12 @@ class MineConfig(ChoiceConfig):
     )
     top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
     index: Kind = Field(
-        "flat", description="How vectors are searched: flat is exact, ivf, hnsw, ivfpq and binary "
-        "miss a little and are for millions of passages."
-    )  # fmt: skip
-    search_effort: float = Field(
-        1.0, gt=0, description="Of an index that is not flat: look at so many times as much."
+        "flat", description="flat (exact), or for millions of passages ivf, hnsw, ivfpq or binary."
     )
+    search_effort: float = Field(
+        1.0, gt=0, allow_inf_nan=False,
+        description="Of an approximate index: look at so many times as much, and miss less.",
+    )  # fmt: skip
     query_prompt: str = Field("", description="Put before each query when it is embedded.")
     doc_prompt: str = Field("", description="Put before each document when it is embedded.")
     dtype: Annotated[str, Runtime()] = Field(
