@@ -18,12 +18,13 @@ from gpte_data import io, manifest
 from gpte_data.errors import BadInput
 from gpte_data.mining.from_options import rules_of
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
+from gpte_data.mining.mine_options import MineConfig
+from gpte_data.mining.opening import open_miner
 from gpte_data.mining.rows import hits_of
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 from gpte_data.randomness import bits
 from gpte_data.stage import Context, Row
-from gpte_data.stages.mine_negatives import MineConfig, open_miner
 
 ENOUGH = 20
 """Queries with several positives from which leak is measured; with fewer it is estimated."""

@@ -12,8 +12,8 @@ def say_result(result: Result) -> None:
     if result.done:
         say_ledger(result.stage, result.ledger)
         _say_notes(result.stage, result.prepared)
-        if result.said:
-            _say(f"{result.stage}: {result.said}")
+        for line in result.said.splitlines():
+            _say(f"{result.stage}: {line}")
         _say(f"{result.stage}: {_shards(result.shards)} in {result.output}, {result.seconds:.1f} s")
     else:
         _say(

@@ -18,11 +18,12 @@ from gpte_data import io
 from gpte_data.corpus import open_corpus
 from gpte_data.mining.choosing import order
 from gpte_data.mining.earlier import GONE, UNKNOWN, open_earlier
+from gpte_data.mining.mine_options import MineConfig
 from gpte_data.mining.mixing import Mixture, mixed_price
 from gpte_data.records import kept
 from gpte_data.stage import Context, Row
 from gpte_data.stages import mine_negatives as mining
-from gpte_data.stages.mine_negatives import MineConfig, mine_negatives
+from gpte_data.stages.mine_negatives import mine_negatives
 from gpte_data.stages.select_negatives import SelectConfig, select_negatives
 
 PASSAGES, PAIRS, DIMENSION = 120, 24, 12

@@ -9,10 +9,11 @@ import pytest
 from gpte_data import io
 from gpte_data.backends import flat_index
 from gpte_data.mining.evidence import EVIDENCE, OF_POSITIVES
+from gpte_data.mining.mine_options import MineConfig
 from gpte_data.stage import Context, Rejected, Row
 from gpte_data.stages import load
 from gpte_data.stages import mine_negatives as mining
-from gpte_data.stages.mine_negatives import MineConfig, mine_negatives
+from gpte_data.stages.mine_negatives import mine_negatives
 from gpte_data.stages.select_negatives import SelectConfig, select_negatives
 
 DIMENSION = 16

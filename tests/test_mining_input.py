@@ -10,8 +10,8 @@ from conftest import cli, files, ok
 
 from gpte_data import io
 from gpte_data.errors import BadOption
+from gpte_data.mining.mine_options import MineConfig
 from gpte_data.stage import Row
-from gpte_data.stages.mine_negatives import MineConfig
 
 PASSAGES = 600
 

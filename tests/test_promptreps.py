@@ -32,11 +32,11 @@ from gpte_data.corpus import Corpus
 from gpte_data.errors import BadOption
 from gpte_data.mining import inverted
 from gpte_data.mining.bags import BagSecond, bags_spec, ensure_bags
+from gpte_data.mining.mine_options import MineConfig
 from gpte_data.mining.opening import opened
 from gpte_data.mining.terms import unpacked
 from gpte_data.records import full_text
 from gpte_data.stage import Context
-from gpte_data.stages.mine_negatives import MineConfig
 from gpte_data.teachers import open_teacher, teacher_identity
 from gpte_data.teachers.promptreps import PromptRepsTeacher, promptreps_identity
 
@@ -285,7 +285,7 @@ def test_what_decides_the_vectors(llama: Path) -> None:
     told = teacher_identity(spec)
     assert told["kind"] == "promptreps" and PASSAGE in told["prompts"]
     specs = {
-        open_teacher(spec, Options(encoding=Encoding(max_length=n))).vector_spec.folder  # type: ignore[attr-defined]
+        open_teacher(spec, Options(encoding=Encoding(max_length=n))).vector_spec.folder
         for n in (None, 512, 64)
     }
     assert len(specs) == 2, "512 is what is read where nothing is asked for"
@@ -303,6 +303,13 @@ def test_its_workers_have_gpus_of_their_own(tmp_path: Path) -> None:
 
 
 # Search
+
+
+def options_of(top_k: int, *teachers: str) -> MineConfig:
+    """Return options, whose teachers are only counted."""
+    return MineConfig.model_construct(
+        corpus=(), earlier=(), teacher=teachers, top_k=top_k, fusion="zscore"
+    )
 
 
 def plain(packed: Any) -> dict[int, float]:
@@ -341,7 +348,7 @@ def test_bags_beside_a_corpus_are_searched_exactly(
 def test_one_pass_for_both_and_bags_follow_what_is_stored(llama: Path, short: Path) -> None:
     corpus, teacher = Corpus((short / "corpus",)), teacher_of(llama)
     assert teacher.run is not None
-    miner = opened(corpus, [teacher], bm25=True, top_k=5, fusion="zscore")
+    miner = opened(options_of(5, "st:m", "bm25"), corpus, [teacher])
     label = "promptreps:tiny"
     assert [second.label for second in miner.others] == [f"{label} words", "bm25"]
     before = teacher.run.passes
@@ -354,7 +361,7 @@ def test_one_pass_for_both_and_bags_follow_what_is_stored(llama: Path, short: Pa
             path.unlink()
     ensure_bags(corpus, teacher)
     assert teacher.run.passes - before == len(pairs), "no passage is read again for its words"
-    again = list(opened(corpus, [teacher], True, 5, "zscore").mine(pairs, Context()))
+    again = list(opened(options_of(5, "st:m", "bm25"), corpus, [teacher]).mine(pairs, Context()))
     for one, other in zip(mined, again, strict=True):
         assert (one.teacher_scores == other.teacher_scores).all()
         assert (one.positions == other.positions).all()
@@ -372,12 +379,12 @@ def test_a_killed_run_goes_on_and_a_changed_text_costs_one_pass(
     with pytest.raises(KeyboardInterrupt):
         teacher.ensure(Corpus((tmp_path,)))
     teacher.run.most = 10_000
-    opened(Corpus((tmp_path,)), [teacher], False, 5, "rrf")
+    opened(options_of(5, "st:m"), Corpus((tmp_path,)), [teacher])
     assert teacher.run.passes == 17
     shards[0][2]["text"] = "Steel and bread: what a heart wants."
     io.write(tmp_path / "00000.parquet", shards[0])
     corpus = Corpus((tmp_path,))
-    (second,) = opened(corpus, [teacher], False, 5, "rrf").others
+    (second,) = opened(options_of(5, "st:m"), corpus, [teacher]).others
     assert teacher.run.passes == 18
     assert isinstance(second, BagSecond)
     passages = [full_text(row) for shard in shards for row in shard]
@@ -448,7 +455,7 @@ class TestVLLM:
         )
         with_transformers = teacher_of(llama)
         asked = [json.loads(line) for line in pairs.read_text().splitlines()]
-        miner = opened(Corpus((short / "corpus",)), [with_transformers], False, 100, "rrf")
+        miner = opened(options_of(100, "st:m"), Corpus((short / "corpus",)), [with_transformers])
         for row, other in zip(rows(tmp_path / "a"), miner.mine(asked, Context()), strict=True):
             assert row["teachers"] == ["promptreps:tiny", "promptreps:tiny words"]
             ids = miner.corpus.doc_ids.take(other.positions).to_pylist()

@@ -157,8 +157,11 @@ class Reranker(Protocol):
 class Index(Protocol):
     """Finds the documents whose vectors are nearest to a query's."""
 
-    def search(self, queries: Any, k: int) -> tuple[Any, Any]:
-        """Return scores and positions, both (queries, k), best first; a missing hit is -1."""
+    def hits(self, queries: Any, k: int) -> list[Any]:
+        """Return for each query (d,) positions of documents, its best k as found among them.
+
+        What a query finds does not depend on the queries beside it.
+        """
 
 
 def parse_spec(spec: str, kinds: Mapping[str, str], what: str) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gpte_data.backends.flat_index import FlatIndex, Pass, exact_scores
-from gpte_data.backends.vectors_on_disk import Vectors, by_value
+from gpte_data.backends import Index
+from gpte_data.backends.flat_index import exact_scores
+from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.corpus import Corpus
 from gpte_data.mining.described import Block, Mined, Passages, described
 from gpte_data.mining.earlier import NOTHING, EarlierMined, Kept
@@ -21,13 +22,12 @@ from gpte_data.mining.fusion import Fusion
 from gpte_data.mining.lexical import Lexical
 from gpte_data.mining.pools import Pools, pooled, starts
 from gpte_data.mining.ranked import ranked
+from gpte_data.mining.searching import searched
 from gpte_data.mining.seconds import Searched, Second
 from gpte_data.records import WRITTEN
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
-FEW = 16
-"""Positives that every query is searched for at least."""
 TOGETHER = 64
 """Queries whose candidates' vectors are in memory together."""
 
@@ -39,11 +39,11 @@ class Miner:
     corpus: Corpus
     teacher: Teacher
     vectors: Vectors
+    index: Index
     lexical: Lexical
     top_k: int
     others: Sequence[Second] = ()
     fusion: Fusion = "rrf"
-    first_pass: Pass = "auto"
     earlier: EarlierMined | None = None
 
     @cached_property
@@ -65,10 +65,6 @@ class Miner:
         return [self.teacher.label, *(other.label for other in self.others)]
 
     @cached_property
-    def _index(self) -> FlatIndex:
-        return FlatIndex(self.vectors, self.first_pass)
-
-    @cached_property
     def _spread(self) -> Spread:
         return Spread(self.vectors)
 
@@ -80,9 +76,8 @@ class Miner:
         if embedded.truncated:
             note = "queries longer than the teacher takes, truncated"
             ctx.ledger.notes[note] += embedded.truncated
-        hits = self._hits(rows, embedded.vectors)
-        most = max(len(row["positives"]) for row in rows)
-        others = [other.search(rows, self.top_k + most) for other in self.others]
+        hits = searched(self.index, rows, embedded.vectors, self.top_k)
+        others = [other.search(rows, self.top_k) for other in self.others]
         kept = [NOTHING] * len(rows)
         if self.earlier is not None:
             kept = self.earlier.of(rows, ctx.ledger.notes)
@@ -92,16 +87,6 @@ class Miner:
                 rows[part], embedded.vectors[part], hits[part], kept[part], others, start
             )
             yield from described(block, self._spread, self.corpus.documents)
-
-    def _hits(self, rows: Sequence[Row], vectors: Any) -> list[Any]:
-        """Search; a query with hundreds of positives does not make the others search as deep."""
-        wanted = np.array([max(len(row["positives"]), FEW) for row in rows])
-        found: list[Any] = [None] * len(rows)
-        for alike in by_value(np.ceil(np.log2(wanted))):
-            deep = self.top_k + int(wanted[alike].max())
-            for n, hits in zip(alike, self._index.hits(vectors[alike], deep), strict=True):
-                found[n] = hits
-        return found
 
     def _block(
         self, rows: Sequence[Row], queries: Any, hits: Sequence[Any], kept: Sequence[Kept],

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gpte_data.backends.flat_index import FlatIndex, exact_scores
+from gpte_data.backends import Index
+from gpte_data.backends.flat_index import exact_scores
 from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.mining.bm25 import BM25Index
+from gpte_data.mining.searching import searched
 from gpte_data.stage import Row
 from gpte_data.teachers import Teacher
 
@@ -28,29 +30,29 @@ class Second(Protocol):
     def label(self) -> str:
         """How rows name it."""
 
-    def search(self, rows: Sequence[Row], k: int) -> Searched:
-        """Return the best k of each query."""
+    def search(self, rows: Sequence[Row], top_k: int) -> Searched:
+        """Return the best of each query, top_k of them beside its positives."""
 
 
 class DenseSecond:
     """A teacher with vectors."""
 
-    def __init__(self, teacher: Teacher, vectors: Vectors) -> None:
-        self.teacher, self.vectors, self.index = teacher, vectors, FlatIndex(vectors)
+    def __init__(self, teacher: Teacher, vectors: Vectors, index: Index) -> None:
+        self.teacher, self.vectors, self.index = teacher, vectors, index
 
     @property
     def label(self) -> str:
         """The teacher's own."""
         return self.teacher.label
 
-    def search(self, rows: Sequence[Row], k: int) -> Searched:
-        """Return the nearest k of each query."""
+    def search(self, rows: Sequence[Row], top_k: int) -> Searched:
+        """Return the nearest of each query."""
         queries = self.teacher.queries(rows).vectors
 
         def scores(n: int, positions: Any, words: Any) -> Any:
             return exact_scores(self.vectors.take(positions), queries[n])
 
-        return Searched(self.index.hits(queries, k), scores)
+        return Searched(searched(self.index, rows, queries, top_k), scores)
 
 
 class WordsSecond:
@@ -61,7 +63,8 @@ class WordsSecond:
     def __init__(self, index: BM25Index) -> None:
         self.index = index
 
-    def search(self, rows: Sequence[Row], k: int) -> Searched:
-        """Return the k with the highest BM25 of each query."""
-        hits = self.index.hits([row["query"] for row in rows], k)
+    def search(self, rows: Sequence[Row], top_k: int) -> Searched:
+        """Return those with the highest BM25 of each query."""
+        most = max(len(row["positives"]) for row in rows)
+        hits = self.index.hits([row["query"] for row in rows], top_k + most)
         return Searched(hits, lambda n, positions, words: words)

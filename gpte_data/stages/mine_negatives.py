@@ -11,145 +11,38 @@ in a corpus that `passages` made. So are those that an earlier mining took (`min
 take turns with the new ones (`mining.mixing`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from gpte_data.backends import Encoding, Options
-from gpte_data.config import Identity, Runtime
-from gpte_data.corpus import corpus_identity, open_corpus
-from gpte_data.errors import BadOption
-from gpte_data.mining.options import ChoiceConfig
+from gpte_data.corpus import open_corpus
+from gpte_data.mining.mine_options import MineConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
-from gpte_data.teachers import (
-    KINDS,
-    PRECOMPUTED,
-    Teacher,
-    dtype_of,
-    open_teacher,
-    teachers_identity,
-)
 
-if TYPE_CHECKING:
-    from gpte_data.mining.earlier import EarlierMined
-    from gpte_data.mining.miner import Miner
-
-BM25 = "bm25"
 QUERIES = 16_384
 """Queries searched together."""
 
 
-class MineConfig(ChoiceConfig):
-    """What to search, with what, and what counts as a negative."""
-
-    corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
-        description="Corpus to take negatives from; may be given more than once."
-    )
-    earlier: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
-        (),
-        description="Mined before: its negatives are candidates too; may be given more than once.",
-    )
-    teacher: Annotated[tuple[str, ...], Identity(teachers_identity)] = Field(
-        ("st:all-MiniLM-L6-v2",),
-        min_length=1,
-        description=f"{KINDS}. Given more than once, or with bm25 after it: the candidates of all.",
-    )
-    fusion: Literal["rrf", "zscore"] = Field(
-        "rrf", description="How several teachers rank together: reciprocal ranks, or z-scores."
-    )
-    top_k: int = Field(100, ge=1, description="Candidates kept for each query.")
-    query_prompt: str = Field("", description="Put before each query when it is embedded.")
-    doc_prompt: str = Field("", description="Put before each document when it is embedded.")
-    dtype: Annotated[str, Runtime()] = Field(
-        "auto", description="Of st:MODEL: float32, bfloat16 or float16; bfloat16 where it is fast."
-    )
-    max_length: int | None = Field(
-        None,
-        ge=1,
-        description="Of st:MODEL and promptreps:MODEL (512): tokens of a text that are read.",
-    )
-    truncate_dim: int | None = Field(
-        None, ge=1, description="Numbers of a vector that are kept (Matryoshka models)."
-    )
-    missing_positives: Literal["error", "drop"] = Field(
-        "error", description="What to do with a positive that is not in the corpus."
-    )
-    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
-        (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
-    )
-    concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
-    batch_tokens: Annotated[int, Runtime()] = Field(
-        8192, ge=1, description="Of st:MODEL: padded tokens run together."
-    )
-
-    def identity(self) -> dict[str, Any]:
-        """Return what decides the output; the type that a model runs in among it."""
-        local = any(spec.startswith("st:") for spec in self.teacher)
-        told = super().identity() | ({"dtype": dtype_of(self.dtype)} if local else {})
-        return told if self.earlier else {k: v for k, v in told.items() if k != "earlier"}
-
-    def by_order(self) -> bool:
-        """Tell whether a teacher's vectors belong to pairs by their order in the whole input."""
-        return any(teacher.in_order for teacher in self.open_teachers())
-
-    def drops(self) -> bool:
-        """Tell whether positives that are not in the corpus are left out."""
-        return self.missing_positives == "drop"
-
-    def options(self) -> Options:
-        """Return how the teachers are reached and run."""
-        return Options(
-            encoding=Encoding(self.dtype, self.max_length, self.truncate_dim),
-            base_urls=self.base_url,
-            concurrency=self.concurrency,
-            batch_tokens=self.batch_tokens,
-        )
-
-    def open_teachers(self) -> list[Teacher]:
-        """Return the teachers with vectors; a model is loaded when it is first needed."""
-        options = self.options()
-        given = [spec for spec in self.teacher if spec.startswith(PRECOMPUTED)]
-        if len(given) == len(self.teacher) and (
-            options.encoding != Encoding() or self.query_prompt or self.doc_prompt
-        ):
-            raise BadOption(
-                f"{given[0]} are vectors already: leave out the prompts, --dtype, --max-length and "
-                "--truncate-dim"
-            )
-        return [
-            open_teacher(spec, options, self.query_prompt, self.doc_prompt)
-            for spec in self.teacher
-            if spec != BM25
-        ]
-
-
-def _earlier(cfg: MineConfig) -> "EarlierMined | None":
-    """Return what earlier minings kept, read once in a process."""
-    from gpte_data.mining.earlier import open_earlier
-
-    return open_earlier(cfg.earlier, open_corpus(cfg.corpus), cfg.num_negatives, cfg.earlier_share)
-
-
 def _prepare(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check the documents that all rows name, then make what vectors are missing."""
-    from gpte_data.mining.opening import ensure
+    from gpte_data.mining.opening import earlier_of, ensure
 
     corpus, teachers = open_corpus(cfg.corpus), cfg.open_teachers()
-    _earlier(cfg)
+    earlier_of(cfg, corpus)
     for row in read():
         known_positives(row, corpus, drop=cfg.drops())
         check_written(row, corpus)
     for teacher in teachers:
         teacher.check(corpus, read)
-    return ensure(corpus, teachers)
+    return ensure(corpus, teachers, cfg.search())
 
 
 def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
-    """Fit the estimate to a sample of the queries; take all ids where vectors go by order."""
+    """Look at a sample of all queries; take all ids where vectors go by order."""
+    from gpte_data.mining.opening import open_miner
+    from gpte_data.mining.surveying import surveyed
+
     corpus, by_order, query_ids = open_corpus(cfg.corpus), cfg.by_order(), []
 
     def good() -> Iterator[Row]:
@@ -161,40 +54,10 @@ def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, 
                 yield pair
 
     rows = good()
-    found = _surveyed(cfg, rows)
+    found = surveyed(open_miner(cfg), rows, cfg) if cfg.looks_at_all() else {}
     for _ in rows:  # where rules alone decide, there was nothing to survey
         pass
     return {**found, **({"query_ids": query_ids} if by_order else {})}
-
-
-def _surveyed(cfg: MineConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
-    """Return what a sample of the rows tells of all; nothing where rules alone decide."""
-    from gpte_data.mining.from_options import sample, survey_for
-    from gpte_data.mining.rows import hits_of
-
-    if cfg.budget() is None:
-        return {}
-    miner = open_miner(cfg)
-    return survey_for(cfg, [hits_of(mined) for mined in miner.mine(sample(rows), Context())])
-
-
-def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Miner":
-    """Return the miner that a config asks for.
-
-    Args:
-        cfg: The config.
-        query_ids: Of all pairs, in order, where a teacher's vectors are theirs by order.
-    """
-    from gpte_data.mining.opening import opened
-
-    teachers = cfg.open_teachers()
-    for teacher in teachers:
-        if query_ids is not None and teacher.in_order:
-            teacher.tell(query_ids)
-    return opened(
-        open_corpus(cfg.corpus), teachers, BM25 in cfg.teacher, cfg.top_k, cfg.fusion,
-        _earlier(cfg),
-    )  # fmt: skip
 
 
 @stage(
@@ -205,36 +68,49 @@ def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Mine
     hooks=Hooks(
         prepare=_prepare,
         survey=_survey,
-        surveys=lambda cfg: cfg.budget() is not None or cfg.by_order(),
+        surveys=lambda cfg: cfg.looks_at_all() or cfg.by_order(),
     ),
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored and judged candidates."""
     from gpte_data.mining.from_options import judge_of, settled
+    from gpte_data.mining.opening import open_miner
+    from gpte_data.mining.recall import note
     from gpte_data.mining.rows import hits_of, row_of
+    from gpte_data.mining.surveying import surveyed
 
-    corpus = open_corpus(cfg.corpus)
     rows, query_ids = _ids_of_all(rows, cfg, ctx)
-    miner, judge = open_miner(cfg, query_ids), None
+    miner, judge, shared = open_miner(cfg, query_ids), None, ctx.shared
     source = iter(rows)
     while block := list(islice(source, QUERIES)):
-        good = []
-        for row in block:
-            pair, problem, lost = ready(row, corpus, drop=cfg.drops())
-            if lost:
-                ctx.ledger.notes["positives not in the corpus, left out"] += lost
-            if problem:
-                yield Rejected(pair, problem)
-            else:
-                good.append(pair)
+        good = yield from _ready(block, cfg, ctx)
         if judge is None and good:
-            # In a pipe there is no survey of the whole input: its first rows stand for it.
-            judge = judge_of(cfg, ctx.shared if "price" in ctx.shared else _surveyed(cfg, good))
+            if cfg.looks_at_all() and "said" not in shared:
+                # In a pipe the whole input can't be seen: its first rows stand for it.
+                shared = surveyed(miner, good, cfg)
+            judge = judge_of(cfg, shared)
         for mined in miner.mine(good, ctx):
             assert judge is not None
+            note(ctx.ledger, shared.get("recall", ()), mined.row["query_id"])
             yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
+
+
+def _ready(
+    block: Iterable[Row], cfg: MineConfig, ctx: Context
+) -> Generator[Event, None, list[Row]]:
+    """Return the rows that can be mined for; yield the others as rejected."""
+    corpus, good = open_corpus(cfg.corpus), []
+    for row in block:
+        pair, problem, lost = ready(row, corpus, drop=cfg.drops())
+        if lost:
+            ctx.ledger.notes["positives not in the corpus, left out"] += lost
+        if problem:
+            yield Rejected(pair, problem)
+        else:
+            good.append(pair)
+    return good
 
 
 def _ids_of_all(

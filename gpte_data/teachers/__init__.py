@@ -21,6 +21,7 @@ from gpte_data.backends.encoding import embedder_identity
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadOption
 from gpte_data.stage import Row
+from gpte_data.vectors import VectorSpec
 
 if TYPE_CHECKING:
     from gpte_data.backends.embedded import Embedded
@@ -41,6 +42,14 @@ class Teacher(Protocol):
     @property
     def label(self) -> str:
         """How rows name it."""
+
+    @property
+    def vector_spec(self) -> VectorSpec:
+        """Which folder beside a corpus holds what is made for it."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The hashes of files that its vectors of documents were given in."""
 
     @property
     def in_order(self) -> bool:

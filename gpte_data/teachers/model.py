@@ -41,6 +41,11 @@ class ModelTeacher:
 
     in_order = False
 
+    @property
+    def files(self) -> Mapping[str, str]:
+        """None: a model makes them."""
+        return {}
+
     def tell(self, query_ids: Sequence[Any]) -> None:
         """Need nothing: a model reads the queries themselves."""
 

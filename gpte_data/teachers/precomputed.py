@@ -18,6 +18,7 @@ from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.files import sha256_file, signature
 from gpte_data.stage import Row
+from gpte_data.vectors import VectorSpec
 
 KIND = "vectors:"
 
@@ -40,6 +41,16 @@ class PrecomputedTeacher:
         """The hash of each file."""
         names = ("documents.npy", "queries.npy", "documents.txt", "queries.txt")
         return {n: sha256_file(self.folder / n) for n in names if (self.folder / n).is_file()}
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Those that decide the documents' vectors."""
+        return {n: found for n, found in self.identity.items() if n.startswith("documents")}
+
+    @property
+    def vector_spec(self) -> VectorSpec:
+        """A folder of this one's name; what lies there is held to the hashes of its files."""
+        return VectorSpec(self.label, {"kind": "vectors", "folder": str(self.folder.resolve())}, "")
 
     @cached_property
     def _documents(self) -> Vectors:
