@@ -32,12 +32,17 @@ class Candidate(TypedDict):
     score: float
     """Cosine to the query, by the teacher."""
     source: str
-    """The teacher's SPEC, or `written` for a negative that a recipe wrote."""
+    """The teacher's SPEC, `written` for a negative that a recipe wrote, or `random` for a document
+    that was drawn because the query had too few."""
     teacher_scores: NotRequired[list[float]]
     """By each of several teachers, in the order in which they were given."""
     teacher_ranks: NotRequired[list[int]]
     positive_similarity: NotRequired[float]
     """Highest cosine to a positive."""
+    reciprocal_rank: NotRequired[int]
+    """The least R such that it and a positive are among the R nearest of each other."""
+    words: NotRequired[int]
+    """How many words it has, its title included."""
     evidence: NotRequired[list[float]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     false_negative: NotRequired[float]
@@ -85,6 +90,10 @@ class Mined(Pair):
     """Rank that each positive would have among the candidates; 0 if behind all of them."""
     teachers: NotRequired[list[str]]
     """Where they are several: in the order of each candidate's `teacher_scores`."""
+    positive_words: NotRequired[list[int]]
+    """How many words each positive has."""
+    positive_ceilings: NotRequired[list[float]]
+    """The highest score of a negative of each positive, where each has its own margin."""
     positive_evidence: NotRequired[list[list[float]]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     positive_rerank_scores: NotRequired[list[float]]
@@ -116,6 +125,8 @@ FIELDS: Mapping[str, str] = {
     "positive_scores": "list<float>",
     "positive_ranks": "list<int>",
     "teachers": "list<string>",
+    "positive_words": "list<int>",
+    "positive_ceilings": "list<float>",
     "positive_evidence": "list<list<float>>",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",
@@ -137,6 +148,8 @@ def arrow_types() -> dict[str, Any]:
         "teacher_scores": pa.list_(pa.float32()),
         "teacher_ranks": pa.list_(pa.int32()),
         "positive_similarity": pa.float32(),
+        "reciprocal_rank": pa.int32(),
+        "words": pa.int32(),
         "evidence": pa.list_(pa.float32()),
         "false_negative": pa.float32(),
         "choice": pa.int32(),
@@ -180,6 +193,8 @@ def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
 
 WRITTEN = "written"
 """Source of a candidate that a recipe wrote as a negative for its very query."""
+RANDOM = "random"
+"""Source of a candidate that was drawn because its query had too few negatives."""
 
 
 def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -22,7 +22,9 @@ def said(
         "rank": np.arange(1, n + 1, dtype=np.int32),
         "positive_similarity": np.zeros(n, dtype=np.float32),
     }
-    hits |= {name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "dropped", "hub")}
+    hits |= {
+        name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "random", "dropped", "hub")
+    }
     hits |= {name: np.array(values, dtype=hits[name].dtype) for name, values in columns.items()}
     numbers = rules.reasons(hits, np.array(positive_scores, dtype=np.float32))
     words = rules.words()

@@ -30,8 +30,8 @@ class ChoiceConfig(StageConfig):
     absolute_margin: float | None = Field(
         None, ge=0, description="Drop candidates less than this below the positive's score."
     )
-    margin_against: Literal["min", "mean", "max"] = Field(
-        "min", description="Which score the margins hold against, where positives are several."
+    margin_against: Literal["min", "mean", "max", "each"] = Field(
+        "min", description="Whose score counts where positives are several; each: its own margin."
     )
     min_rank: int | None = Field(None, ge=1, description="Drop candidates before this rank.")
     max_rank: int | None = Field(None, ge=1, description="Drop candidates behind this rank.")
@@ -39,6 +39,14 @@ class ChoiceConfig(StageConfig):
     max_score: float | None = Field(None, description="Drop candidates that score more.")
     max_positive_similarity: float | None = Field(
         None, ge=-1, le=1, description="Drop candidates whose cosine to a positive is higher."
+    )
+    min_reciprocal_rank: int | None = Field(
+        None, ge=1, description="Drop mutual neighbours of a positive before this rank."
+    )
+    max_length_ratio: float | None = Field(
+        None,
+        ge=1,
+        description="Drop candidates with so many times more or fewer words than every positive.",
     )
     same_text: float = Field(
         0.99999, gt=0, le=1, description="Cosine from which a candidate is a copy of a positive."
@@ -49,8 +57,10 @@ class ChoiceConfig(StageConfig):
     temperature: float = Field(0.05, gt=0, description="Of softmax sampling, in cosines.")
     simans_a: float = Field(100.0, ge=0, description="Of SimANS: how narrow, for cosines.")
     simans_b: float = Field(0.0, description="Of SimANS: how far from the positive's score.")
-    shortage: Literal["partial", "drop"] = Field(
-        "partial", description="Of queries with fewer negatives: keep what there is, or drop them."
+    shortage: Literal["partial", "drop", "random"] = Field(
+        "partial",
+        description="Of queries with fewer negatives: keep what there is, drop them, or (when "
+        "mining) fill up with random documents.",
     )
 
     def budget(self) -> float | None:

@@ -183,7 +183,7 @@ def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Mine
     MineConfig,
     reads={"query_id", "query", "positives"},
     adds={"candidates", "positive_scores"},
-    version=2,
+    version=3,
     hooks=Hooks(
         prepare=_prepare,
         survey=_survey,
@@ -192,8 +192,8 @@ def open_miner(cfg: MineConfig, query_ids: Sequence[str] | None = None) -> "Mine
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored and judged candidates."""
+    from gpte_data.mining.filling import judged
     from gpte_data.mining.from_options import judge_of, settled
-    from gpte_data.mining.rows import hits_of, row_of
 
     corpus = open_corpus(cfg.corpus)
     rows, query_ids = _ids_of_all(rows, cfg, ctx)
@@ -214,7 +214,7 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
             judge = judge_of(cfg, ctx.shared if "price" in ctx.shared else _surveyed(cfg, good))
         for mined in miner.mine(good, ctx):
             assert judge is not None
-            yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
+            yield settled(judged(mined, miner, judge, cfg, ctx.ledger), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
 
