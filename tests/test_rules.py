@@ -25,6 +25,7 @@ def said(
     hits |= {
         name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "random", "dropped", "hub")
     }
+    hits |= {"reciprocal_rank": np.full(n, 99), "longer": np.ones(n), "shorter": np.ones(n)}
     hits |= {name: np.array(values, dtype=hits[name].dtype) for name, values in columns.items()}
     numbers = rules.reasons(hits, np.array(positive_scores, dtype=np.float32))
     words = rules.words()
