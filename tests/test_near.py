@@ -23,7 +23,7 @@ def slow(candidates: np.ndarray, positives: np.ndarray) -> list[int]:
 
     def rank(of: int, to: int) -> int:
         others = [n for n in range(len(every)) if n not in (of, to)]
-        return 1 + sum(similar[of, n] > similar[of, to] + 1e-6 for n in others)
+        return 1 + sum(bool(similar[of, n] > similar[of, to] + 1e-6) for n in others)
 
     own = range(len(candidates), len(every))
     return [min(max(rank(c, p), rank(p, c)) for p in own) for c in range(len(candidates))]

@@ -17,7 +17,7 @@ def said(
 ) -> list[str]:
     """Return the reason for each candidate, best first; nothing else speaks against them."""
     n = len(scores)
-    hits = {
+    hits: dict[str, Any] = {
         "score": np.array(scores, dtype=np.float32),
         "rank": np.arange(1, n + 1, dtype=np.int32),
         "positive_similarity": np.zeros(n, dtype=np.float32),

@@ -10,6 +10,9 @@ estimate    the probability that a candidate is a positive that nobody labelled
 hidden      how many such positives there are, from where the known ones rank
 choosing    the hardest negatives under a budget of false ones; `sampling` draws instead
 hubs        documents that too many queries would take
+near        which candidates and positives are near neighbours of each other; `lengths` in words
 rules       margins, windows, copies: the reasons to drop a candidate
+ceilings    what each positive leaves, where each has its own margin
+filling     queries with too few negatives, filled up at random
 judging     all of these together: verdict, reason and choice for each candidate
 """

@@ -2,7 +2,7 @@
 
 A query becomes an example with its `num_negatives` hardest negatives that no rule dropped, those
 first that were written for it; a pair that was not mined has those alone. Where each positive has
-its own margin, it takes those below that (`layout`). The shuffle is an order
+its own margin, an example takes negatives below that. The shuffle is an order
 by hash(seed, query_id, positives): it is the same for the same rows, whatever shards they came in.
 """
 
