@@ -145,8 +145,7 @@ def _mined(cfg: MineConfig, rows: Sequence[Row]) -> Iterator[Audited]:
     for mined in miner.mine(bare, Context()):
         doc_ids = miner.corpus.doc_ids.take(mined.positions).to_pylist()
         hidden = np.isin(doc_ids, mined.row.get("hidden", []))
-        ranked = mined.asked.ranked
-        longer = ranked.lengths / max(float(ranked.positive_lengths.mean()), 1)
+        longer = mined.words / max(float(mined.positive_words.mean()), 1)
         yield Audited(hits_of(mined), hidden, doc_ids, longer)
 
 
