@@ -18,7 +18,7 @@ from gpte_data.config import Identity, StageConfig
 from gpte_data.corpus import corpus_identity, open_corpus
 from gpte_data.errors import BadInput
 from gpte_data.formats import FORMATS, Anchor, Document, format_module
-from gpte_data.layout import BELOW, taken
+from gpte_data.layout import BELOW, allowed, taken
 from gpte_data.ledger import Ledger
 from gpte_data.randomness import bits
 from gpte_data.records import RANDOM, WRITTEN
@@ -60,7 +60,7 @@ def _prepare(cfg: EmitConfig, read: Callable[[], Iterable[Row]]) -> None:
     corpus = open_corpus(cfg.corpus)
     for row in read():
         _check_mined(row)
-        for doc_id in _documents(part for part in _parts(row, cfg) if part is not None):
+        for doc_id in _documents(_first(row, cfg)):
             if doc_id not in corpus.position:
                 raise BadInput(
                     f"row {row['query_id']!r} names {doc_id!r}, which is not in {corpus}: "
@@ -141,6 +141,12 @@ def _parts(row: Row, cfg: EmitConfig) -> list[Row | None]:
         slim = {k: v for k, v in part.items() if k not in ("written", "negatives")}
         found.append(None if hits is None else slim | {"candidates": hits})
     return found
+
+
+def _first(row: Row, cfg: EmitConfig) -> Iterator[Row]:
+    """Yield the examples that a row would become, with fewer negatives where there are too few."""
+    for part in format_module(cfg.format).parts(row):
+        yield part | {"candidates": allowed(part)[: cfg.num_negatives]}
 
 
 def _documents(parts: Iterable[Row]) -> Iterator[str]:
