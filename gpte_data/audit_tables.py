@@ -37,7 +37,7 @@ def _table(found: Mapping[str, Any]) -> Table:
         **STYLE,
     )
     table.add_column("select-negatives …", no_wrap=True)
-    for name in ("leak", "expected", "hardness", "left", "short"):
+    for name in ("leak", "expected", "hardness", "length", "left", "short"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in found["lines"]:
         table.add_row(
@@ -45,6 +45,7 @@ def _table(found: Mapping[str, Any]) -> Table:
             "–" if line["leak"] is None else f"{line['leak']:.3f}",
             f"{line['expected']:.3f}",
             f"{line['hardness']:.3f}",
+            f"{line['length']:.2f}",
             f"{line['survived']:.0%}",
             f"{line['short']:.0%}",
             style="bold" if line["flags"] == found["flags"] else None,

@@ -24,6 +24,7 @@ from gpte_data.mining.rows import hits_of
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 from gpte_data.randomness import bits
+from gpte_data.records import FIELDS
 from gpte_data.stage import Context, Row
 
 ENOUGH = 20
@@ -48,6 +49,8 @@ class Audited:
     hits: Hits
     hidden: Any
     doc_ids: Sequence[str]
+    longer: Any
+    """How many times as many words as the positives' mean, (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Line:
     """The same as the estimate has it."""
     hardness: float
     """Mean score of the negatives."""
+    length: float
+    """Mean length of the negatives, as a multiple of the positives'."""
     survived: float
     """Share of all candidates that no rule drops."""
     short: float
@@ -139,13 +144,14 @@ def _known(rows: Sequence[Row], seed: int) -> list[Row]:
 
 def _mined(cfg: MineConfig, rows: Sequence[Row]) -> Iterator[Audited]:
     """Mine the rows again."""
-    made = ("candidates", "positive_scores", "positive_ranks", "positive_evidence")
+    made = {"candidates", *(name for name in FIELDS if name.startswith("positive_"))}
     bare = [{k: v for k, v in row.items() if k not in made} for row in rows]
     miner = open_miner(cfg)
     for mined in miner.mine(bare, Context()):
         doc_ids = miner.corpus.doc_ids.take(mined.positions).to_pylist()
         hidden = np.isin(doc_ids, mined.row.get("hidden", []))
-        yield Audited(hits_of(mined), hidden, doc_ids)
+        longer = mined.words / max(float(mined.positive_words.mean()), 1)
+        yield Audited(hits_of(mined), hidden, doc_ids, longer)
 
 
 def _lines(runs: Sequence[Sequence[Audited]], cfg: MineConfig, *, measured: bool) -> Iterator[Line]:
@@ -167,7 +173,7 @@ def _line(
     flags: str, runs: Sequence[tuple[Sequence[Audited], Judge]], negatives: int, *, measured: bool
 ) -> Line:
     """Judge all queries one way, and count."""
-    hidden, expected, scores = [], [], []
+    hidden, expected, scores, longer = [], [], [], []
     survived = candidates = short = queries = 0
     for run, judge in runs:
         shared = survey([one.hits for one in run], Rules(), negatives, 1.0)
@@ -176,6 +182,7 @@ def _line(
             taken = chosen(judge.columns(one.hits), negatives)
             hidden += one.hidden[taken].tolist()
             scores += one.hits.hits["score"][taken].tolist()
+            longer += one.longer[taken].tolist()
             expected += estimate.probabilities(one.hits.evidence)[taken].tolist()
             reasons = judge.rules.reasons(one.hits.hits, one.hits.positive_scores)
             survived += int((reasons == KEPT).sum())
@@ -187,6 +194,7 @@ def _line(
         float(np.mean(hidden)) if measured and hidden else None,
         float(np.mean(expected)) if expected else 0.0,
         float(np.mean(scores)) if scores else 0.0,
+        float(np.mean(longer)) if longer else 1.0,
         survived / max(1, candidates),
         short / max(1, queries),
     )

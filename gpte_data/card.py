@@ -5,6 +5,7 @@ from typing import Any
 
 from gpte_data import __version__
 from gpte_data.formats import FORMATS
+from gpte_data.layout import BELOW
 from gpte_data.ledger import Ledger
 from gpte_data.manifest import fingerprint
 
@@ -17,7 +18,7 @@ def data_card(
 ) -> str:
     """Return the card as Markdown."""
     size = next((name for limit, name in _SIZES if ledger.rows_out < limit), "1M<n<10M")
-    queries = ledger.rows_in - ledger.dropped.total()
+    queries = ledger.rows_in - ledger.dropped.total() + ledger.dropped[BELOW]
     loader = "parquet" if suffix == ".parquet" else "json"
     return f"""---
 configs:

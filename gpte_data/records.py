@@ -33,7 +33,8 @@ class Candidate(TypedDict):
     """Cosine to the query, by the teacher."""
     source: str
     """The SPEC of the teacher that found it first, of an earlier mining where none of this one did,
-    or `written` for a negative that a recipe wrote."""
+    `written` for a negative that a recipe wrote, or `random` for a document that was drawn because
+    the query had too few."""
     earlier_rank: NotRequired[int]
     """Its place among the negatives of an earlier mining."""
     teacher_scores: NotRequired[list[float]]
@@ -41,6 +42,10 @@ class Candidate(TypedDict):
     teacher_ranks: NotRequired[list[int]]
     positive_similarity: NotRequired[float]
     """Highest cosine to a positive."""
+    reciprocal_rank: NotRequired[int]
+    """The least R such that it and a positive are among the R nearest of each other."""
+    words: NotRequired[int]
+    """How many words it has, its title included."""
     evidence: NotRequired[list[float]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     false_negative: NotRequired[float]
@@ -89,6 +94,10 @@ class Mined(Pair):
     teachers: NotRequired[list[str]]
     """Where they are several, in the order of each candidate's `teacher_scores`, or where there are
     candidates of an earlier mining."""
+    positive_words: NotRequired[list[int]]
+    """How many words each positive has."""
+    positive_ceilings: NotRequired[list[float]]
+    """The highest score of a negative of each positive, where each has its own margin."""
     positive_evidence: NotRequired[list[list[float]]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     positive_rerank_scores: NotRequired[list[float]]
@@ -120,6 +129,8 @@ FIELDS: Mapping[str, str] = {
     "positive_scores": "list<float>",
     "positive_ranks": "list<int>",
     "teachers": "list<string>",
+    "positive_words": "list<int>",
+    "positive_ceilings": "list<float>",
     "positive_evidence": "list<list<float>>",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",
@@ -142,6 +153,8 @@ def arrow_types() -> dict[str, Any]:
         "teacher_scores": pa.list_(pa.float32()),
         "teacher_ranks": pa.list_(pa.int32()),
         "positive_similarity": pa.float32(),
+        "reciprocal_rank": pa.int32(),
+        "words": pa.int32(),
         "evidence": pa.list_(pa.float32()),
         "false_negative": pa.float32(),
         "choice": pa.int32(),
@@ -185,6 +198,8 @@ def ordered(row: Mapping[str, Any]) -> dict[str, Any]:
 
 WRITTEN = "written"
 """Source of a candidate that a recipe wrote as a negative for its very query."""
+RANDOM = "random"
+"""Source of a candidate that was drawn because its query had too few negatives."""
 
 
 def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -229,7 +229,9 @@ def hits(scores: list[float], probabilities: list[float] | None = None, **column
         "positive_similarity": np.zeros(n, dtype=np.float32),
         "own": np.ones(n, dtype=bool),
     }
-    found |= {name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "dropped", "hub")}
+    found |= {
+        name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "random", "dropped", "hub")
+    }
     found |= {name: np.array(values, dtype=found[name].dtype) for name, values in columns.items()}
     own = np.zeros((1, len(OF_POSITIVES)), dtype=np.float32)
     return Hits("q", found, table, np.array([0.8], dtype=np.float32), own)

@@ -30,7 +30,7 @@ FLOORS = [
     ],
     ["candidates", "doc_ids"],
     ["stage", "prompts", "gates", "pricing", "recipe_checks"],
-    ["usage"],
+    ["usage", "layout"],
     ["recipes", "parquet"],
     ["io"],
     ["manifest", "sources"],

@@ -73,7 +73,7 @@ def test_scores_are_those_of_plain_bm25(tmp_path: Path, shards: int) -> None:
     lexical, plain = opened(tmp_path, TEXTS, shards), Plain(TEXTS)
     positives, candidates = [[0], [2, 0], [1]], [[2, 1], [1], [0, 2]]
     found = lexical.scores(QUERIES, *(list(map(np.array, one)) for one in (positives, candidates)))
-    for query, own, others, (asked, of_own, shared) in zip(
+    for query, own, others, (asked, of_own, shared, *_) in zip(
         QUERIES, positives, candidates, found, strict=True
     ):
         said = Counter(words(query))
@@ -85,14 +85,14 @@ def test_scores_are_those_of_plain_bm25(tmp_path: Path, shards: int) -> None:
 def test_the_numbers_by_hand(tmp_path: Path) -> None:
     """A word that one of three passages has once, in passages of four words each."""
     lexical = opened(tmp_path, ["a b c", "d e f g", "h"])  # with their titles, four words each
-    ((asked, own, shared),) = lexical.scores(["b"], [np.array([0])], [np.array([1, 2])])
+    ((asked, own, shared, *_),) = lexical.scores(["b"], [np.array([0])], [np.array([1, 2])])
     assert own == pytest.approx([math.log(1 + 2.5 / 1.5)], rel=1e-5)
     assert asked.tolist() == [0, 0] and shared.tolist() == [0, 0]
 
 
 def test_a_copy_shares_everything_and_a_stranger_nothing(tmp_path: Path) -> None:
     lexical = opened(tmp_path, [*TEXTS, "Sand " + TEXTS[0], "Bread keeps."])
-    ((_, _, shared),) = lexical.scores(["sand"], [np.array([0])], [np.array([3, 4, 1])])
+    ((_, _, shared, *_),) = lexical.scores(["sand"], [np.array([0])], [np.array([3, 4, 1])])
     assert shared[0] == pytest.approx(1) and shared[1] == 0 and 0 < shared[2] < 1
 
 
@@ -112,7 +112,7 @@ def test_a_corpus_without_any_word(tmp_path: Path) -> None:
     io.write(made, [{"doc_id": "a", "text": "?"}, {"doc_id": "b", "text": ""}])
     dataset = Corpus((tmp_path,))
     ensure_terms(dataset)
-    ((asked, own, shared),) = Lexical(Terms(dataset)).scores(
+    ((asked, own, shared, *_),) = Lexical(Terms(dataset)).scores(
         ["sand"], [np.array([0])], [np.array([1])]
     )
     assert [asked.tolist(), own.tolist(), shared.tolist()] == [[0], [0], [0]]
@@ -120,7 +120,7 @@ def test_a_corpus_without_any_word(tmp_path: Path) -> None:
 
 def test_no_candidates_have_no_scores(tmp_path: Path) -> None:
     lexical, none = opened(tmp_path, TEXTS), np.zeros(0, dtype=np.int64)
-    ((asked, own, shared),) = lexical.scores(["sand"], [np.array([0])], [none])
+    ((asked, own, shared, *_),) = lexical.scores(["sand"], [np.array([0])], [none])
     assert len(asked) == len(shared) == 0 and own[0] > 0
 
 
@@ -219,7 +219,9 @@ def test_of_a_changed_corpus_only_what_changed_is_indexed_again(tmp_path: Path) 
     ensure_terms(dataset)
     changed = {name for name, when in index_files(tmp_path).items() if before[name] != when}
     assert changed and all("00001" in name for name in changed)
-    ((asked, _, _),) = Lexical(Terms(dataset)).scores(["sand"], [np.array([2])], [np.array([1, 0])])
+    ((asked, _, _, *_),) = Lexical(Terms(dataset)).scores(
+        ["sand"], [np.array([2])], [np.array([1, 0])]
+    )
     assert asked[0] > asked[1] > 0
 
 

@@ -332,7 +332,13 @@ def test_a_query_that_goes_short_is_kept_or_dropped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"max_false_negatives": 0.01}, {"relative_margin": 0.3, "sampling": "softmax", "seed": 4}],
+    [
+        {},
+        {"max_false_negatives": 0.01},
+        {"relative_margin": 0.3, "sampling": "softmax", "seed": 4},
+        {"relative_margin": 0.1, "margin_against": "each"},
+        {"min_reciprocal_rank": 9, "max_length_ratio": 1},
+    ],
 )
 def test_chosen_again_by_the_same_options_nothing_changes(
     tmp_path: Path, options: dict[str, Any]

@@ -17,12 +17,15 @@ def said(
 ) -> list[str]:
     """Return the reason for each candidate, best first; nothing else speaks against them."""
     n = len(scores)
-    hits = {
+    hits: dict[str, Any] = {
         "score": np.array(scores, dtype=np.float32),
         "rank": np.arange(1, n + 1, dtype=np.int32),
         "positive_similarity": np.zeros(n, dtype=np.float32),
     }
-    hits |= {name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "dropped", "hub")}
+    hits |= {
+        name: np.zeros(n, dtype=bool) for name in ("sibling", "written", "random", "dropped", "hub")
+    }
+    hits |= {"reciprocal_rank": np.full(n, 99), "longer": np.ones(n), "shorter": np.ones(n)}
     hits |= {name: np.array(values, dtype=hits[name].dtype) for name, values in columns.items()}
     numbers = rules.reasons(hits, np.array(positive_scores, dtype=np.float32))
     words = rules.words()

@@ -23,7 +23,8 @@ def output(negatives: int) -> Output:
 
 def parts(row: Row) -> list[Row]:
     """Return a row for each positive; each is an example of its own, and shuffled as such."""
-    scores = [name for name in ("positive_scores", "positive_rerank_scores") if name in row]
+    names = ("positive_scores", "positive_rerank_scores", "positive_ceilings")
+    scores = [name for name in names if name in row]
     return [
         row | {"positives": [positive]} | {name: [row[name][i]] for name in scores}
         for i, positive in enumerate(row["positives"])

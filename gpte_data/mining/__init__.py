@@ -15,6 +15,9 @@ choosing    the hardest negatives under a budget of false ones; `sampling` draws
 earlier     what an earlier mining kept; `mixing` takes turns between it and what is new
 hubs        documents that too many queries would take
 surveying   what a sample of all queries tells before the first is mined
+near        which candidates and positives are near neighbours of each other; `lengths` in words
 rules       margins, windows, copies: the reasons to drop a candidate
+ceilings    what each positive leaves, where each has its own margin
+filling     queries with too few negatives, filled up at random
 judging     all of these together: verdict, reason and choice for each candidate
 """

@@ -26,5 +26,5 @@ class BM25Index:
         return best_hits(self.lexical.terms, self._weighted, split, k)
 
     def _weighted(self, packed: Any, sizes: Any) -> tuple[Any, Any]:
-        words, weights = self.lexical.weighted(packed, sizes)
+        words, weights, _ = self.lexical.weighted(packed, sizes)
         return words, weights * self.lexical.idf[words]

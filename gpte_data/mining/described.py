@@ -1,6 +1,6 @@
 """What is known of the candidates of several queries, handed out query by query."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from gpte_data.backends.vectors_on_disk import by_value
 from gpte_data.mining.evidence import Found, Spread, evidence, usual
+from gpte_data.mining.near import near
 from gpte_data.mining.pools import Pools
 from gpte_data.mining.ranked import Ranked
 from gpte_data.stage import Row
@@ -40,6 +41,18 @@ class Mined:
     teacher_ranks: Any
     earlier: Any
     """Place and source in an earlier mining, (2, n); place 0 where none had it."""
+    reciprocal_ranks: Any
+    """See `near`, (n,)."""
+    words: Any
+    """How many it has, (n,)."""
+    positive_words: Any
+    """(p,)"""
+    random: Any
+    """Whether it was drawn at random, (n,)."""
+    query: Any
+    """Its vector, (d,)."""
+    others: Sequence[Callable[[Any, Any], Any]]
+    """Of further teachers: scores of passages (n,), given their BM25 (n,)."""
 
     @property
     def ranks(self) -> Any:
@@ -49,9 +62,21 @@ class Mined:
     @property
     def positive_ranks(self) -> list[int]:
         """The rank that each positive would have, or 0 if it is behind all candidates."""
-        scores = self.scores[self.found_by >= 0]
+        scores = self.scores[(self.found_by >= 0) & ~self.random]
         above = (scores > self.positive_scores[:, None]).sum(axis=1)
         return [int(n) + 1 if n < len(scores) else 0 for n in above]
+
+    def keeping(self, known: "Mined") -> "Mined":
+        """Return self with what is known of its first candidates and of its positives."""
+        for name in (
+            "scores", "evidence", "positive_similarity", "reciprocal_ranks",
+            "teacher_scores", "teacher_ranks",
+        ):  # fmt: skip
+            if getattr(known, name) is not None:
+                getattr(self, name)[: len(known.positions)] = getattr(known, name)
+        self.positive_scores = known.positive_scores
+        self.positive_evidence = known.positive_evidence
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,8 @@ class Passages:
     """Cosine to the query, (m,)."""
     words: Any
     """BM25 of the query, (m,)."""
+    lengths: Any
+    """In words, (m,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +111,8 @@ class Block:
     by_teacher: Any
     """(m, teachers)"""
     positives: Passages
+    others: Sequence[Sequence[Callable[[Any, Any], Any]]]
+    """Of each query, how further teachers score passages."""
 
 
 def described(block: Block, spread: Spread, documents: Any) -> Iterator[Mined]:
@@ -115,7 +144,9 @@ def _alike(
         own.scores[known], own.vectors[known], found.words[entries], own.words[known],
         block.shared[entries], usuals[alike],
     )  # fmt: skip
-    of_candidates, of_positives = evidence(together, spread)
+    similar = near(together.vectors, together.positive_vectors)
+    of_candidates, of_positives = evidence(together, spread, similar)
+    reciprocal = similar.reciprocal_ranks()
     nearness = _nearness(together.vectors, together.positive_vectors)
     positions = found.positions[entries]
     siblings = _siblings(positions, own.positions[known], documents)
@@ -127,7 +158,9 @@ def _alike(
             of_positives[n], nearness[n], siblings[n], ranked.found_by[places[n]],
             block.by_teacher[entries[n]] if several else None,
             ranked.teacher_ranks[places[n]] if several else None,
-            block.pools.earlier[:, entries[n]],
+            block.pools.earlier[:, entries[n]], reciprocal[n],
+            found.lengths[entries[n]], own.lengths[known[n]], np.zeros(len(entries[n]), dtype=bool),
+            block.queries[query], block.others[query],
         )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from gpte_data.backends.vectors_on_disk import Vectors
+from gpte_data.mining.near import Near
 
 EVIDENCE = (
     "score", "gap", "log_rank", "among", "positive",
@@ -98,7 +99,7 @@ class Found:
     to the corpus' mean, (g, 4)."""
 
 
-def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
+def evidence(found: Found, spread: Spread, near: Near) -> tuple[Any, Any]:
     """Return what speaks for each candidate being a positive.
 
     What is said of a query does not depend on the others.
@@ -106,6 +107,7 @@ def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
     Args:
         found: Some queries.
         spread: Of the corpus that was searched.
+        near: Of the queries' candidates and positives.
 
     Returns:
         (g, n, len(EVIDENCE)) of the candidates and (g, p, len(OF_POSITIVES)) of the positives.
@@ -122,20 +124,21 @@ def evidence(found: Found, spread: Spread) -> tuple[Any, Any]:
         (own_scores.mean(axis=1, keepdims=True) - found.scores) / deviation,
         _log_ranks(found.scores),
         among.score(found.scores),
-        _nearest(found, spread),
+        _nearest(found, spread, near),
         found.words / best_words,
         (own_words.mean(axis=1, keepdims=True) - found.words) / best_words,
         found.shared,
-        among.crowd(found.vectors, own=True),
+        among.crowd(found.vectors, near.inside, others=near.inside.shape[2] - 1),
         among.hub(spread.means(found.vectors)),
     )
+    across = found.positive_vectors @ found.vectors.transpose(0, 2, 1)
     above = (found.scores[:, None] > own_scores[..., None]).sum(axis=2)
     positives = (
         (own_scores - mean) / deviation,
         np.log1p(above),
         among.score(own_scores),
         own_words / best_words,
-        among.crowd(found.positive_vectors, own=False),
+        among.crowd(found.positive_vectors, across, others=across.shape[2]),
         among.hub(spread.means(found.positive_vectors)),
     )
     return (
@@ -150,18 +153,17 @@ def _log_ranks(scores: Any) -> Any:
     return np.log1p(np.argsort(order, axis=1, kind="stable"))
 
 
-def _nearest(found: Found, spread: Spread) -> Any:
+def _nearest(found: Found, spread: Spread, near: Near) -> Any:
     """Return each candidate's similarity to the positive that it stands out to most, (g, n)."""
     means, deviations = spread.of(found.positive_vectors)
-    similar = found.vectors @ found.positive_vectors.transpose(0, 2, 1)
-    return ((similar - means[:, None]) / deviations[:, None]).max(axis=2)
+    return ((near.across - means[:, None]) / deviations[:, None]).max(axis=2)
 
 
 class _Among:
     """Measures that are taken among a query's candidates."""
 
     def __init__(self, found: Found, spread: Spread) -> None:
-        self.spread, self.vectors = spread, found.vectors
+        self.spread = spread
         self._scores = found.usual[:, 0:1], found.usual[:, 1:2]
         self._hubs = found.usual[:, 2:3], found.usual[:, 3:4]
 
@@ -171,13 +173,9 @@ class _Among:
     def hub(self, means: Any) -> Any:
         return (means - self._hubs[0]) / self._hubs[1]
 
-    def crowd(self, vectors: Any, *, own: bool) -> Any:
-        """Return how near the nearest candidates are; `own` where the vectors are candidates."""
-        similar = vectors @ self.vectors.transpose(0, 2, 1)
-        if own:
-            diagonal = np.arange(similar.shape[1])
-            similar[:, diagonal, diagonal] = -np.inf
-        k = min(NEAREST, similar.shape[2] - own)
+    def crowd(self, vectors: Any, similar: Any, *, others: int) -> Any:
+        """Return how near the nearest candidates are to vectors, from all similarities to them."""
+        k = min(NEAREST, others)
         if k < 1:
             return np.zeros(similar.shape[:2], dtype=np.float32)
         nearest = np.partition(similar, similar.shape[2] - k, axis=2)[..., -k:].mean(axis=2)

@@ -5,6 +5,7 @@ from heapq import nsmallest
 from typing import Any
 
 from gpte_data.ledger import Ledger
+from gpte_data.mining.ceilings import with_ceilings
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
 from gpte_data.mining.mixing import Mixture
 from gpte_data.mining.options import ChoiceConfig
@@ -22,6 +23,7 @@ def rules_of(cfg: ChoiceConfig) -> Rules:
     return Rules(
         cfg.relative_margin, cfg.absolute_margin, cfg.margin_against, cfg.min_rank, cfg.max_rank,
         cfg.min_score, cfg.max_score, cfg.max_positive_similarity, cfg.same_text,
+        cfg.min_reciprocal_rank, cfg.max_length_ratio,
     )  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def settled(row: Row, cfg: ChoiceConfig, books: Ledger) -> Event:
     """Return the row, or reject it where it has too few negatives and these are to be dropped."""
     choices = row["candidates"].columns["choice"]
     have = len(choices) - choices.null_count
+    row = with_ceilings(row, rules_of(cfg), cfg.num_negatives, books)
     if have >= cfg.num_negatives:
         return row
     if cfg.shortage == "drop":

@@ -19,6 +19,7 @@ from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 
 WRITTEN_FOR_IT = "written as a negative"
+DRAWN = "drawn at random"
 LIKELY_POSITIVE = "likely a positive that nobody labelled"
 LIKELY = 0.5
 """A candidate that is more likely a positive than not is dropped, unless a query would go short."""
@@ -38,8 +39,8 @@ class Hits:
 
     query_id: str
     hits: Mapping[str, Any]
-    """`score`, `rank`, `positive_similarity`, `sibling`, `written`, `dropped`, and `own`: found by
-    the first teacher; `earlier`, where an earlier mining was given: it had it; each (n,)."""
+    """What the rules look at; `own`: found by the first teacher; and `earlier`, where an earlier
+    mining was given: it had it; each (n,)."""
     evidence: Any
     """(n, 10), or None where the miner left none."""
     positive_scores: Any
@@ -67,7 +68,7 @@ class Judge:
         """Every reason by its number, as an Arrow array: those of the rules, then the judge's."""
         import pyarrow as pa
 
-        own = [WRITTEN_FOR_IT, LIKELY_POSITIVE, self._why_kept()]
+        own = [WRITTEN_FOR_IT, DRAWN, LIKELY_POSITIVE, self._why_kept()]
         return pa.array([*self.rules.words(), *own])
 
     def columns(self, found: Hits) -> dict[str, Any]:
@@ -77,21 +78,24 @@ class Judge:
         reasons = self.rules.reasons(found.hits, found.positive_scores)
         written, score = found.hits["written"], found.hits["score"]
         kept = reasons == KEPT
-        written_for_it, likely_positive, why_kept = range(len(self.words) - 3, len(self.words))
+        own = range(len(self.words) - 4, len(self.words))
+        written_for_it, at_random, likely_positive, why_kept = own
         probabilities = None
         if self.estimate is not None:
             probabilities = self.estimate.probabilities(found.evidence)
-        free = np.flatnonzero(kept & ~written)
+        drawn = found.hits["random"]
+        free = np.flatnonzero(kept & ~written & ~drawn)
         ranked = free[self._order(found, free, probabilities)]
-        first = np.flatnonzero(kept & written)
+        first, last = np.flatnonzero(kept & written), np.flatnonzero(kept & drawn)
         if probabilities is not None:
             place = np.arange(len(ranked))
             likely = (probabilities[ranked] > LIKELY) & (place >= self.negatives - len(first))
             reasons[ranked[likely]] = likely_positive
             ranked = ranked[~likely]
-        reasons[ranked], reasons[first] = why_kept, written_for_it
+        reasons[ranked], reasons[first], reasons[last] = why_kept, written_for_it, at_random
+        taken = np.concatenate([first, ranked, last])
         choice = np.zeros(len(score), dtype=np.int32)
-        choice[np.concatenate([first, ranked])] = np.arange(1, len(first) + len(ranked) + 1)
+        choice[taken] = np.arange(1, len(taken) + 1)
         columns = {
             "choice": pa.array(choice, mask=choice == 0),
             "verdict": Coded(verdicts(), (choice > 0).view(np.int8)),
@@ -134,6 +138,7 @@ def survey(
     scores, probabilities, earlier = [], [], []
     for one in found:
         free = (rules.reasons(one.hits, one.positive_scores) == KEPT) & ~one.hits["written"]
+        free &= ~one.hits["random"]
         scores.append(np.asarray(one.hits["score"])[free])
         probabilities.append(estimate.probabilities(np.asarray(one.evidence)[free]))
         earlier.append(one.hits.get("earlier", np.zeros(len(free), dtype=bool))[free])

@@ -26,7 +26,7 @@ class Lexical:
 
     def scores(
         self, queries: Sequence[str], positives: Sequence[Any], candidates: Sequence[Any]
-    ) -> Iterator[tuple[Any, Any, Any]]:
+    ) -> Iterator[tuple[Any, Any, Any, Any, Any]]:
         """Score the candidates of some queries against the queries and against their positives.
 
         Args:
@@ -35,23 +35,26 @@ class Lexical:
             candidates: Positions (n,) for each query.
 
         Yields:
-            For each query BM25 of it and each candidate (n,), of it and each positive (p,), and,
-            for each candidate, the highest share of a positive's own score that it reaches as an
-            answer to the positive's text (n,), from 0 to about 1.
+            For each query BM25 of it and each candidate (n,), of it and each positive (p,); for
+            each candidate, the highest share of a positive's own score that it reaches as an answer
+            to the positive's text (n,), from 0 to about 1; and how many words each
+            candidate (n,) and each positive (p,) has.
         """
         asked, lengths = counted(queries)
         both = [np.concatenate(pair) for pair in zip(positives, candidates, strict=True)]
         packed, sizes = self.terms.of(np.concatenate(both))
-        words, weights = self.weighted(packed, sizes)
+        words, weights, long = self.weighted(packed, sizes)
         passages = np.cumsum([0, *map(len, both)])
         begins = np.concatenate([[0], np.cumsum(sizes)])
         for n, query in enumerate(np.split(asked, np.cumsum(lengths)[:-1])):
             here = slice(passages[n], passages[n + 1])
             inside = slice(begins[here.start], begins[here.stop])
-            yield self._scored(
+            scored = self._scored(
                 query, len(positives[n]), packed[inside], words[inside], weights[inside],
                 sizes[here],
             )  # fmt: skip
+            own = here.start + len(positives[n])
+            yield *scored, long[own : here.stop], long[here.start : own]
 
     def _scored(
         self, query: Any, p: int, packed: Any, words: Any, weights: Any, sizes: Any
@@ -67,13 +70,13 @@ class Lexical:
             shares = np.maximum(shares, alike / max(float(alike[n]), TINY))
         return asked[p:], asked[:p], shares[p:]
 
-    def weighted(self, packed: Any, sizes: Any) -> tuple[Any, Any]:
-        """Return numbers and BM25 weights of all words of the passages."""
+    def weighted(self, packed: Any, sizes: Any) -> tuple[Any, Any, Any]:
+        """Return numbers and BM25 weights of all words of the passages, and how long these are."""
         words, counts = unpacked(packed)
         owners = np.repeat(np.arange(len(sizes)), sizes)
         lengths = np.bincount(owners, counts, minlength=len(sizes))
         norm = K1 * (1 - B + B * lengths[owners] / max(self.terms.mean_length, TINY))
-        return words, counts * (K1 + 1) / (counts + norm)
+        return words, counts * (K1 + 1) / (counts + norm), lengths.astype(np.float32)
 
     def _matched(self, query: Any, words: Any, weights: Any, owners: Any, count: int) -> Any:
         """Return each passage's score for the words of a query, which are packed."""

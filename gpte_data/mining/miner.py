@@ -6,7 +6,7 @@ again in float64, and hits with equal scores stand in the order of their doc_ids
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from gpte_data.corpus import Corpus
 from gpte_data.mining.described import Block, Mined, Passages, described
 from gpte_data.mining.earlier import NOTHING, EarlierMined, Kept
 from gpte_data.mining.evidence import Spread
-from gpte_data.mining.fusion import Fusion
+from gpte_data.mining.fusion import Fusion, fused
 from gpte_data.mining.lexical import Lexical
 from gpte_data.mining.pools import Pools, pooled, starts
-from gpte_data.mining.ranked import ranked
+from gpte_data.mining.ranked import Ranked, ranked
 from gpte_data.mining.searching import searched
 from gpte_data.mining.seconds import Searched, Second
-from gpte_data.records import WRITTEN
+from gpte_data.records import RANDOM, WRITTEN
 from gpte_data.stage import Context, Row
 from gpte_data.teachers import Teacher
 
@@ -50,14 +50,14 @@ class Miner:
     def labels(self) -> Any:
         """The names of what candidates come from, by number, as an Arrow array.
 
-        First the teachers, then what was written, then the teachers of earlier minings.
+        First the teachers, then what was written or drawn, then teachers of earlier minings.
         """
         import pyarrow as pa
 
         names = self.teachers
         old = self.earlier.labels if self.earlier is not None else []
         told_apart = [f"{one} (earlier)" if one in names else one for one in old]
-        return pa.array([*names, WRITTEN, *told_apart])
+        return pa.array([*names, WRITTEN, RANDOM, *told_apart])
 
     @cached_property
     def teachers(self) -> list[str]:
@@ -104,7 +104,36 @@ class Miner:
         by_teacher = np.stack(scores, axis=1)
         ids = self.corpus.doc_ids.ranks[pools.positions]
         best = ranked(pools, by_teacher, ids, self.top_k, self.fusion)
-        return Block(rows, queries, pools, best, found, shared, by_teacher, own)
+        further = [[partial(other.scores, first + n) for other in others] for n in range(len(rows))]
+        return Block(rows, queries, pools, best, found, shared, by_teacher, own, further)
+
+    def extended(self, mined: Mined, positions: Any) -> Mined:
+        """Return a query with random documents (m,) behind its candidates, which stay as they are.
+
+        What is said of the random ones is what would be said of candidates.
+        """
+        old, new = len(mined.positions), len(positions)
+        count, own = old + new, [self._positions(mined.row["positives"])]
+        every = np.concatenate([mined.positions, positions])
+        no = np.zeros(new, dtype=np.int8)
+        pools = Pools(
+            np.zeros(count, dtype=np.int64), every, np.append(mined.written, no > 0),
+            np.append(mined.earlier, [no, no], axis=1), np.zeros((count, 1), dtype=bool),
+            np.array([0, count]),
+        )  # fmt: skip
+        found, known, shared = self._passages([mined.row], mined.query[None], pools, own)
+        scores = [found.scores, *(score(every, found.words) for score in mined.others)]
+        ranks = fused(scores, "rrf")[1] if mined.others else None
+        found_by = np.append(mined.found_by, no)
+        best = Ranked(np.arange(count), pools.bounds, found_by, found_by == 0, ranks)
+        best.own[old:] = False
+        block = Block(
+            [mined.row], mined.query[None], pools, best, found, shared, np.stack(scores, axis=1),
+            known, [mined.others],
+        )  # fmt: skip
+        (more,) = described(block, self._spread, self.corpus.documents)
+        more.random[old:] = True
+        return more.keeping(mined)
 
     def _passages(
         self, rows: Sequence[Row], queries: Any, pools: Pools, positives: Sequence[Any]
@@ -117,10 +146,11 @@ class Miner:
         words = self.lexical.scores(
             [row["query"] for row in rows], positives, pools.by_query(pools.positions)
         )
-        asked, own_asked, shared = (np.concatenate(one) for one in zip(*words, strict=True))
+        asked, own_asked, shared, long, own_long = map(np.concatenate, zip(*words, strict=True))
         scores = [_exact(*each, queries) for each in zip(split, bounds, strict=True)]
-        found = Passages(bounds[0], pools.positions, split[0], scores[0], asked)
-        return found, Passages(bounds[1], known, split[1], scores[1], own_asked), shared
+        found = Passages(bounds[0], pools.positions, split[0], scores[0], asked, long)
+        own = Passages(bounds[1], known, split[1], scores[1], own_asked, own_long)
+        return found, own, shared
 
     def _positions(self, doc_ids: Sequence[str]) -> Any:
         """Return where documents stand in the corpus."""

@@ -31,8 +31,8 @@ class ChoiceConfig(StageConfig):
     absolute_margin: float | None = Field(
         None, ge=0, description="Drop candidates less than this below the positive's score."
     )
-    margin_against: Literal["min", "mean", "max"] = Field(
-        "min", description="Which score the margins hold against, where positives are several."
+    margin_against: Literal["min", "mean", "max", "each"] = Field(
+        "min", description="Whose score counts where positives are several; each: its own margin."
     )
     min_rank: int | None = Field(None, ge=1, description="Drop candidates before this rank.")
     max_rank: int | None = Field(None, ge=1, description="Drop candidates behind this rank.")
@@ -40,6 +40,14 @@ class ChoiceConfig(StageConfig):
     max_score: float | None = Field(None, description="Drop candidates that score more.")
     max_positive_similarity: float | None = Field(
         None, ge=-1, le=1, description="Drop candidates whose cosine to a positive is higher."
+    )
+    min_reciprocal_rank: int | None = Field(
+        None, ge=1, description="Drop mutual neighbours of a positive before this rank."
+    )
+    max_length_ratio: float | None = Field(
+        None,
+        ge=1,
+        description="Drop candidates with so many times more or fewer words than every positive.",
     )
     same_text: float = Field(
         0.99999, gt=0, le=1, description="Cosine from which a candidate is a copy of a positive."
@@ -57,8 +65,10 @@ class ChoiceConfig(StageConfig):
         description="Share of the negatives that comes from earlier candidates, where there are "
         "such; 0: by their worth alone.",
     )
-    shortage: Literal["partial", "drop"] = Field(
-        "partial", description="Of queries with fewer negatives: keep what there is, or drop them."
+    shortage: Literal["partial", "drop", "random"] = Field(
+        "partial",
+        description="Of queries with fewer negatives: keep what there is, drop them, or (when "
+        "mining) fill up with random documents.",
     )
 
     def identity(self) -> dict[str, Any]:

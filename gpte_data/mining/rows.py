@@ -9,6 +9,7 @@ import pyarrow as pa
 from gpte_data.candidates import Candidates, Coded
 from gpte_data.mining.described import Mined
 from gpte_data.mining.judging import Hits
+from gpte_data.mining.lengths import lengths
 from gpte_data.mining.miner import Miner
 from gpte_data.stage import Row
 
@@ -23,9 +24,12 @@ def hits_of(mined: Mined) -> Hits:
             "positive_similarity": mined.positive_similarity,
             "sibling": mined.sibling,
             "written": mined.written,
+            "random": mined.random,
+            "reciprocal_rank": mined.reciprocal_ranks,
+            **lengths(mined.words, mined.positive_words),
             "dropped": np.zeros(len(mined.scores), dtype=bool),
             "hub": np.zeros(len(mined.scores), dtype=bool),
-            "own": mined.found_by == 0,
+            "own": ((mined.found_by == 0) | mined.written) & ~mined.random,
             "earlier": mined.earlier[0] > 0,
         },
         mined.evidence,
@@ -45,6 +49,7 @@ def row_of(mined: Mined, miner: Miner, verdicts: Mapping[str, Any]) -> Row:
         "positive_scores": mined.positive_scores.tolist(),
         "positive_ranks": mined.positive_ranks,
         "positive_evidence": mined.positive_evidence.tolist(),
+        "positive_words": mined.positive_words.astype(np.int32).tolist(),
         **({"teachers": miner.teachers} if miner.others or miner.earlier else {}),
         "candidates": Candidates(
             {
@@ -53,6 +58,8 @@ def row_of(mined: Mined, miner: Miner, verdicts: Mapping[str, Any]) -> Row:
                 "score": mined.scores,
                 **told,
                 "positive_similarity": mined.positive_similarity,
+                "reciprocal_rank": mined.reciprocal_ranks,
+                "words": mined.words.astype(np.int32),
                 "evidence": mined.evidence,
                 **verdicts,
             }
@@ -63,5 +70,7 @@ def row_of(mined: Mined, miner: Miner, verdicts: Mapping[str, Any]) -> Row:
 def _sources(mined: Mined, miner: Miner) -> Coded:
     """Return who found each candidate."""
     written = len(miner.teachers)
-    numbers = np.where(mined.found_by < 0, written + 1 + mined.earlier[1], mined.found_by)
+    random, earlier = written + 1, written + 2
+    numbers = np.where(mined.found_by < 0, earlier + mined.earlier[1], mined.found_by)
+    numbers = np.where(mined.random, random, numbers)
     return Coded(miner.labels, np.where(mined.written, written, numbers))

@@ -1,14 +1,15 @@
 """Training shards: the texts are joined in, shuffled over all rows, in a trainer's own format.
 
 A query becomes an example with its `num_negatives` hardest negatives that no rule dropped, those
-first that were written for it; a pair that was not mined has those alone. The shuffle is an order
+first that were written for it; a pair that was not mined has those alone. Where each positive has
+its own margin, an example takes negatives below that. The shuffle is an order
 by hash(seed, query_id, positives): it is the same for the same rows, whatever shards they came in.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,9 +18,10 @@ from gpte_data.config import Identity, StageConfig
 from gpte_data.corpus import corpus_identity, open_corpus
 from gpte_data.errors import BadInput
 from gpte_data.formats import FORMATS, Anchor, Document, format_module
+from gpte_data.layout import BELOW, allowed, taken
 from gpte_data.ledger import Ledger
 from gpte_data.randomness import bits
-from gpte_data.records import WRITTEN, kept
+from gpte_data.records import RANDOM, WRITTEN
 from gpte_data.stage import Context, Event, Expanded, Hooks, Output, Rejected, Row, stage
 
 _REMEDY = "give its corpus too; of passages that a recipe wrote, gpte-data passages makes one"
@@ -37,7 +39,10 @@ class EmitConfig(StageConfig):
         "sentence-transformers", description=f"Whose format: {' or '.join(FORMATS)}."
     )
     num_negatives: int = Field(
-        5, ge=0, description="Negatives in each example; a query with fewer is dropped."
+        5, ge=0, description="Negatives in each example; see --shortage for a query with fewer."
+    )
+    shortage: Literal["drop", "repeat"] = Field(
+        "drop", description="Of examples with fewer negatives: drop them, or repeat what there is."
     )
     prompt: str = Field("", description="Instruction where a row has none, for formats with one.")
     seed: int = Field(0, description="Seed of the shuffle.")
@@ -55,7 +60,7 @@ def _prepare(cfg: EmitConfig, read: Callable[[], Iterable[Row]]) -> None:
     corpus = open_corpus(cfg.corpus)
     for row in read():
         _check_mined(row)
-        for doc_id in _documents(row, cfg.num_negatives):
+        for doc_id in _documents(_first(row, cfg)):
             if doc_id not in corpus.position:
                 raise BadInput(
                     f"row {row['query_id']!r} names {doc_id!r}, which is not in {corpus}: "
@@ -92,16 +97,18 @@ def _finish(cfg: EmitConfig, ledger: Ledger, facts: Mapping[str, Any]) -> Mappin
 def emit(rows: Iterable[Row], cfg: EmitConfig, ctx: Context) -> Iterator[Event]:
     """Write each query with its texts; one with too few negatives is dropped."""
     chosen: list[tuple[int, str, Row]] = []
-    split = format_module(cfg.format).parts
     for row in rows:
-        problem = _problem(row, cfg.num_negatives)
+        parts = _parts(row, cfg)
+        problem = _problem(row, parts, cfg)
         if problem:
             yield Rejected(row, problem)
             continue
-        parts = split(_slim(row, cfg))
         if len(parts) > 1:
             yield Expanded(len(parts) - 1)
         for part in parts:
+            if part is None:
+                yield Rejected(row, BELOW)
+                continue
             place = bits(cfg.seed, row["query_id"], *part["positives"], "shuffle")
             chosen.append((place, row["query_id"], part))
     chosen.sort(key=lambda item: item[:2])
@@ -114,23 +121,38 @@ def emit(rows: Iterable[Row], cfg: EmitConfig, ctx: Context) -> Iterator[Event]:
     ctx.facts.update({name: dict(counts.most_common()) for name, counts in facts.items()})
 
 
-def _problem(row: Row, negatives: int) -> str | None:
+def _problem(row: Row, parts: Sequence[Row | None], cfg: EmitConfig) -> str | None:
     """Return why a row can't be an example, or None."""
     if not row["query"].strip() or not row["positives"]:
         return "no query or no positive"
-    if len(kept(row)) < negatives:
-        return f"fewer than {negatives} negatives"
+    if all(part is None for part in parts):
+        return f"fewer than {cfg.num_negatives} negatives"
     return None
 
 
-def _slim(row: Row, cfg: EmitConfig) -> Row:
-    """Return of a row only what is written, so that all rows fit in memory."""
-    slim = {k: v for k, v in row.items() if k not in ("written", "negatives")}
-    return slim | {"candidates": kept(row)[: cfg.num_negatives]}
+def _parts(row: Row, cfg: EmitConfig) -> list[Row | None]:
+    """Return the examples that a row becomes, None for each with too few negatives.
+
+    They hold only what is written, so that all rows fit in memory.
+    """
+    found: list[Row | None] = []
+    for part in format_module(cfg.format).parts(row):
+        hits = taken(part, cfg.num_negatives, repeat=cfg.shortage == "repeat")
+        slim = {k: v for k, v in part.items() if k not in ("written", "negatives")}
+        found.append(None if hits is None else slim | {"candidates": hits})
+    return found
 
 
-def _documents(row: Row, negatives: int) -> list[str]:
-    return [*row["positives"], *(hit["doc_id"] for hit in kept(row)[:negatives])]
+def _first(row: Row, cfg: EmitConfig) -> Iterator[Row]:
+    """Yield the examples that a row would become, with fewer negatives where there are too few."""
+    for part in format_module(cfg.format).parts(row):
+        yield part | {"candidates": allowed(part)[: cfg.num_negatives]}
+
+
+def _documents(parts: Iterable[Row]) -> Iterator[str]:
+    for part in parts:
+        yield from part["positives"]
+        yield from (hit["doc_id"] for hit in part["candidates"])
 
 
 def _examples(
@@ -138,14 +160,16 @@ def _examples(
 ) -> Iterator[Event]:
     """Yield the examples of a block of rows."""
     corpus = open_corpus(cfg.corpus)
-    texts = corpus.texts(doc for row in rows for doc in _documents(row, cfg.num_negatives))
+    texts = corpus.texts(_documents(rows))
     write = format_module(cfg.format).examples
     for row in rows:
         yield from write(_anchor(row, texts, cfg), cfg.num_negatives)
         ctx.tell(1, 0)
+        if len({hit["doc_id"] for hit in row["candidates"]}) < cfg.num_negatives:
+            ctx.ledger.notes["examples that repeat negatives"] += 1
         facts["recipe"][row.get("recipe", "own queries")] += 1
         facts["generator"][row.get("generator", "no model")] += 1
-        facts["teacher"].update({hit["source"] for hit in row["candidates"]} - {WRITTEN})
+        facts["teacher"].update({hit["source"] for hit in row["candidates"]} - {WRITTEN, RANDOM})
 
 
 def _anchor(row: Row, texts: Mapping[str, str], cfg: EmitConfig) -> Anchor:

@@ -64,7 +64,7 @@ def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, 
     MineConfig,
     reads={"query_id", "query", "positives"},
     adds={"candidates", "positive_scores"},
-    version=2,
+    version=3,
     hooks=Hooks(
         prepare=_prepare,
         survey=_survey,
@@ -73,10 +73,10 @@ def _survey(cfg: MineConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, 
 )
 def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterator[Event]:
     """Give each pair its scored and judged candidates."""
+    from gpte_data.mining.filling import judged
     from gpte_data.mining.from_options import judge_of, settled
     from gpte_data.mining.opening import open_miner
     from gpte_data.mining.recall import note
-    from gpte_data.mining.rows import hits_of, row_of
     from gpte_data.mining.surveying import surveyed
 
     rows, query_ids = _ids_of_all(rows, cfg, ctx)
@@ -92,7 +92,7 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
         for mined in miner.mine(good, ctx):
             assert judge is not None
             note(ctx.ledger, shared.get("recall", ()), mined.row["query_id"])
-            yield settled(row_of(mined, miner, judge.columns(hits_of(mined))), cfg, ctx.ledger)
+            yield settled(judged(mined, miner, judge, cfg, ctx.ledger), cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)
 

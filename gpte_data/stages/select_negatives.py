@@ -5,16 +5,16 @@ sampling can be tried in seconds. Verdicts that another stage gave (a reranker's
 dropped stays dropped; what this stage or mining dropped by a rule is judged afresh.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gpte_data.candidates import Candidates, Coded, columns_of
-from gpte_data.errors import BadInput
+from gpte_data.errors import BadInput, BadOption
 from gpte_data.mining.options import ChoiceConfig
-from gpte_data.records import FIELDS, WRITTEN, arrow_types, kept
+from gpte_data.records import FIELDS, RANDOM, WRITTEN, arrow_types, kept
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ class SelectConfig(ChoiceConfig):
     max_queries_per_document: int | None = Field(
         None, ge=1, description="Take a document as a negative of at most so many queries."
     )
+
+    @field_validator("shortage")
+    @classmethod
+    def _without_corpus(cls, value: str) -> str:
+        """Raise BadOption for what needs a corpus."""
+        if value == "random":
+            raise BadOption(
+                "--shortage random draws documents from the corpus, which select-negatives does "
+                "not read: give it to mine-negatives"
+            )
+        return value
 
     def looks_at_all(self) -> bool:
         """Tell whether what is chosen hangs on the whole input."""
@@ -63,12 +74,11 @@ def _hubs(
 
 
 def _surveyed(cfg: SelectConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
-    from gpte_data.mining.from_options import sample, survey_for
+    from gpte_data.mining.from_options import rules_of, sample, survey_for
 
     type_ = arrow_types()[FIELDS["candidates"]]
-    found = [
-        _hits(row, columns_of(row["candidates"], type_), evidence=True) for row in sample(rows)
-    ]
+    needs = ["evidence", *rules_of(cfg).needs()]
+    found = [_hits(row, columns_of(row["candidates"], type_), needs) for row in sample(rows)]
     return survey_for(cfg, found)
 
 
@@ -100,7 +110,7 @@ def _judged(row: Row, judge: "Judge", hubs: Mapping[str, int], *, budget: bool) 
     import pyarrow.compute as pc
 
     old = columns_of(row["candidates"], arrow_types()[FIELDS["candidates"]])
-    found = _hits(row, old, evidence=budget)
+    found = _hits(row, old, ["evidence"] * budget + judge.rules.needs())
     if hubs:
         found.hits["hub"][:] = _beyond(row["query_id"], old["doc_id"].to_pylist(), hubs)
     columns = {name: column for name, column in old.items() if name not in JUDGED}
@@ -120,17 +130,19 @@ def _beyond(query_id: str, doc_ids: list[str], hubs: Mapping[str, int]) -> list[
     return [doc in hubs and place(query_id, doc) > hubs[doc] for doc in doc_ids]
 
 
-def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
-    """Return what a judge looks at; raise BadInput where mining has not left it."""
+def _hits(row: Row, columns: Mapping[str, Any], needs: Sequence[str]) -> "Hits":
+    """Return what a judge looks at; raise BadInput where mining has not left what it needs."""
     import numpy as np
 
     from gpte_data.mining.evidence import EVIDENCE, OF_POSITIVES
     from gpte_data.mining.judging import Hits
+    from gpte_data.mining.lengths import lengths
 
     n = len(row["candidates"])
-    wanted = ["score", "rank", "source", "positive_similarity", *["evidence"] * evidence]
+    wanted = ["score", "rank", "source", "positive_similarity", *needs]
     lacking = [name for name in wanted if n and name not in columns]
-    lacking += ["positive_evidence"] * (evidence and not row.get("positive_evidence"))
+    of_row = {"evidence": "positive_evidence", "words": "positive_words"}
+    lacking += [of for name, of in of_row.items() if name in needs and not row.get(of)]
     if lacking:
         raise BadInput(
             f"row {row['query_id']!r} has no {lacking[0]}: select-negatives reads what "
@@ -138,15 +150,16 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
         )
 
     def numbers(name: str, type_: type) -> Any:
-        return np.asarray(columns[name], dtype=type_) if n else np.zeros(0, dtype=type_)
+        there = n and name in columns
+        return np.asarray(columns[name], dtype=type_) if there else np.zeros(n, dtype=type_)
 
     def texts(name: str) -> Any:
         return np.array(columns[name].to_pylist() if name in columns else [None] * n, dtype=object)
 
     sources, labels = texts("source"), row.get("teachers", [])
-    earlier = texts("earlier_rank") != None  # noqa: E711
+    earlier, random = texts("earlier_rank") != None, texts("source") == RANDOM  # noqa: E711
     own = ~np.isin(sources, labels[1:]) & (~earlier | np.isin(sources, [*labels[:1], WRITTEN]))
-    described = columns["evidence"].flatten() if n and evidence else ()
+    described = columns["evidence"].flatten() if n and "evidence" in needs else ()
     return Hits(
         row["query_id"],
         {
@@ -155,8 +168,11 @@ def _hits(row: Row, columns: Mapping[str, Any], *, evidence: bool) -> "Hits":
             "positive_similarity": numbers("positive_similarity", np.float32),
             "sibling": texts("reason") == CHUNK,
             "written": sources == WRITTEN,
+            "random": random,
+            "reciprocal_rank": numbers("reciprocal_rank", np.int32),
+            **lengths(numbers("words", np.int32), row.get("positive_words", [1])),
             "hub": np.zeros(n, dtype=bool),
-            "own": own,
+            "own": own & ~random,
             "earlier": earlier,
             "dropped": (texts("verdict") == "drop") & ("rerank_score" in columns),
         },
