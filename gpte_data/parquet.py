@@ -38,9 +38,24 @@ def write_parquet(
         schema = _in_order(_unified(schemas or [_table([], columns).schema]))
         spill.seek(0)
         tables = (_unspilled(spill, schema) for _ in schemas)
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        texts = [path for field in schema for path in _texts(field.name, field.type)]
+        # A dictionary of numbers that hardly repeat makes a file a quarter larger.
+        with pq.ParquetWriter(target, schema, compression="zstd", use_dictionary=texts) as writer:
             while group := list(islice(tables, GROUP)):
                 writer.write_table(pa.concat_tables(group))
+
+
+def _texts(path: str, type_: Any) -> Iterator[str]:
+    """Yield the paths of the texts in a column, as Parquet names them."""
+    import pyarrow as pa
+
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        yield path
+    elif pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        yield from _texts(f"{path}.list.element", type_.value_type)
+    elif pa.types.is_struct(type_):
+        for n in range(type_.num_fields):
+            yield from _texts(f"{path}.{type_.field(n).name}", type_.field(n).type)
 
 
 def _spilled(

@@ -147,7 +147,7 @@ def _alike(
     similar = near(together.vectors, together.positive_vectors)
     of_candidates, of_positives = evidence(together, spread, similar)
     reciprocal = similar.reciprocal_ranks()
-    nearness = _nearness(together.vectors, together.positive_vectors)
+    nearness = _nearness(similar.across, together.vectors, together.positive_vectors)
     positions = found.positions[entries]
     siblings = _siblings(positions, own.positions[known], documents)
     several = ranked.teacher_ranks is not None
@@ -182,10 +182,10 @@ def _usual(block: Block, spread: Spread) -> Any:
     return found
 
 
-def _nearness(vectors: Any, positives: Any) -> Any:
-    """Return the highest cosine to a positive, (g, n)."""
+def _nearness(products: Any, vectors: Any, positives: Any) -> Any:
+    """Return the highest cosine to a positive, (g, n), from inner products (g, n, p)."""
     # Of copies float16 makes the length, and so the product, other than 1.
-    return (_unit(vectors) @ _unit(positives).transpose(0, 2, 1)).max(axis=2)
+    return (products / (_lengths(vectors)[..., None] * _lengths(positives)[:, None])).max(axis=2)
 
 
 def _siblings(positions: Any, positives: Any, documents: Any) -> Any:
@@ -196,5 +196,5 @@ def _siblings(positions: Any, positives: Any, documents: Any) -> Any:
     return ((mine == theirs) & (theirs != -1)).any(axis=2)
 
 
-def _unit(vectors: Any) -> Any:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+def _lengths(vectors: Any) -> Any:
+    return np.sqrt(np.einsum("gnd,gnd->gn", vectors, vectors))

@@ -24,14 +24,15 @@ def known_positives(row: Row, corpus: Corpus, *, drop: bool) -> list[str]:
             f"pair {row.get('query_id')!r} must hold a list of doc_ids as positives, "
             f"found {positives!r}"
         )
-    for doc_id in positives:
-        if doc_id not in corpus.position and not drop:
-            remedy = f"give {_corpus_of(row, doc_id)}, or --missing-positives drop"
-            raise BadInput(
-                f"pair {row['query_id']!r} has the positive {doc_id!r}, which is not in {corpus}: "
-                f"{remedy}"
-            )
-    return [doc_id for doc_id in dict.fromkeys(positives) if doc_id in corpus.position]
+    unique = list(dict.fromkeys(positives))
+    known = [doc_id for doc_id in unique if doc_id in corpus.position]
+    if len(known) < len(unique) and not drop:
+        lost = next(doc_id for doc_id in unique if doc_id not in corpus.position)
+        raise BadInput(
+            f"pair {row['query_id']!r} has the positive {lost!r}, which is not in {corpus}: "
+            f"give {_corpus_of(row, lost)}, or --missing-positives drop"
+        )
+    return known
 
 
 def check_written(row: Row, corpus: Corpus) -> None:

@@ -63,17 +63,24 @@ def pooled(
         kept: Of an earlier mining, for each query.
         total: Passages of the corpus.
     """
-    by_teacher = [_keys(lists, total) for lists in hits]
-    own, old = _keys(written, total), _keys([one.positions for one in kept], total)
+    by_teacher = [np.sort(_keys(lists, total)) for lists in hits]
+    own, old = np.sort(_keys(written, total)), _keys([one.positions for one in kept], total)
     together = np.unique(np.concatenate([*by_teacher, own, old]))
-    together = together[~np.isin(together, _keys(positives, total))]
+    together = together[~_among(together, np.sort(_keys(positives, total)))]
     owners, positions = np.divmod(together, total)
-    found = np.stack([np.isin(together, keys) for keys in by_teacher], axis=1)
+    found = np.stack([_among(together, keys) for keys in by_teacher], axis=1)
     bounds = np.searchsorted(owners, np.arange(len(positives) + 1))
     earlier = np.zeros((2, len(together)), dtype=np.int32)
     told = np.concatenate([(one.places, one.sources) for one in kept], axis=1)
-    earlier[:, np.isin(together, old)] = told[:, np.isin(old, together)]
-    return Pools(owners, positions, np.isin(together, own), earlier, found, bounds)
+    earlier[:, _among(together, old)] = told[:, _among(old, together)]
+    return Pools(owners, positions, _among(together, own), earlier, found, bounds)
+
+
+def _among(keys: Any, others: Any) -> Any:
+    """Return which keys are among others; these rise."""
+    if not len(others):
+        return np.zeros(len(keys), dtype=bool)
+    return others[np.minimum(np.searchsorted(others, keys), len(others) - 1)] == keys
 
 
 def starts(lists: Sequence[Any]) -> Any:

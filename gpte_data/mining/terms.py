@@ -12,7 +12,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def words(text: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=1 << 18)
+@lru_cache(maxsize=1 << 16)
 def bucket(word: str) -> int:
     """Return the number that stands for a word."""
     return zlib.crc32(word.encode()) & (BUCKETS - 1)
@@ -68,14 +68,12 @@ def bucket(word: str) -> int:
 
 def counted(texts: Iterable[str]) -> tuple[Any, Any]:
     """Return the words of texts, (n,) packed as count and number, and how many each text has."""
-    packed, sizes = [], []
-    for text in texts:
-        numbers = np.fromiter(map(bucket, words(text)), dtype=np.uint32)
-        numbers, counts = np.unique(numbers, return_counts=True)
-        packed.append(numbers | np.minimum(counts, MOST).astype(np.uint32) << np.uint32(BITS))
-        sizes.append(len(numbers))
-    joined = np.concatenate(packed) if packed else np.zeros(0, dtype=np.uint32)
-    return joined, np.array(sizes, dtype=np.int64)
+    found = [[*map(bucket, words(text))] for text in texts]
+    owners = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
+    numbers = np.fromiter(chain.from_iterable(found), dtype=np.int64)
+    keys, counts = np.unique(owners << BITS | numbers, return_counts=True)
+    packed = keys & (BUCKETS - 1) | np.minimum(counts, MOST) << BITS
+    return packed.astype(np.uint32), np.bincount(keys >> BITS, minlength=len(found))
 
 
 def unpacked(packed: Any) -> tuple[Any, Any]:

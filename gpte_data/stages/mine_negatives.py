@@ -20,7 +20,7 @@ from gpte_data.mining.mine_options import MineConfig
 from gpte_data.mining.pairs import check_written, known_positives, ready
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 
-QUERIES = 16_384
+QUERIES = 12_288
 """Queries searched together."""
 
 
