@@ -75,6 +75,8 @@ def main() -> None:
     rounds = int(sys.argv[5]) if len(sys.argv) > 5 else 3
     if not (work / "pairs" / "00000.parquet").is_file():
         make(work, documents, queries)
+        # A process' peak counts what its parent held when it was started: begin anew.
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     peer = [sys.executable, str(HERE / "peers" / "run_st_miner.py"), str(work), str(k)]
     ours = [
         str(COMMAND), "mine-negatives", str(work / "pairs"), "--corpus", str(work / "corpus"),

@@ -102,14 +102,17 @@ class Scan:
         rounded = full.to(self.type)
         found = _Found(k, _lengths(full - rounded.float()), _lengths(rounded.float()))
         found.sums = SUMS * queries.shape[1]
+        # One room for all scores: to be given new pages each time takes as long as the products.
+        room = torch.empty(DOCUMENTS * QUERIES, dtype=self.type, device=self.device)
         due = 2 * DOCUMENTS
         for start, block in self.vectors.blocks(DOCUMENTS):
             rows = torch.from_numpy(block).to(self.device).float()
             documents = rows.to(self.type)
             found.see(_lengths(rows).max(), _lengths(rows - documents.float()).max())
             for first in range(0, len(queries), QUERIES):
-                scores = documents @ rounded[first : first + QUERIES].T
-                found.add(scores, start, first)
+                part = rounded[first : first + QUERIES]
+                scores = room[: len(documents) * len(part)].view(len(documents), len(part))
+                found.add(torch.mm(documents, part.T, out=scores), start, first)
             if start + len(block) >= due or found.held > MOST // 2:
                 found.prune()
                 due = 2 * (start + len(block))
