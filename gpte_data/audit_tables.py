@@ -36,9 +36,9 @@ def _table(found: Mapping[str, Any]) -> Table:
         title_justify="left",
         **STYLE,
     )
-    table.add_column("select-negatives …", no_wrap=True)
+    table.add_column("select-negatives …", overflow="fold")  # gives way where it is narrow
     for name in ("leak", "expected", "hardness", "length", "left", "short"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for line in found["lines"]:
         table.add_row(
             line["flags"],
