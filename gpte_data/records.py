@@ -100,6 +100,8 @@ class Mined(Pair):
     """The highest score of a negative of each positive, where each has its own margin."""
     positive_evidence: NotRequired[list[list[float]]]
     """What the estimate of false negatives looks at: see `mining.evidence`."""
+    estimate_weights: NotRequired[list[float]]
+    """Of that evidence, where they were fitted to the dataset; the same in all its rows."""
     positive_rerank_scores: NotRequired[list[float]]
 
 
@@ -132,6 +134,7 @@ FIELDS: Mapping[str, str] = {
     "positive_words": "list<int>",
     "positive_ceilings": "list<float>",
     "positive_evidence": "list<list<float>>",
+    "estimate_weights": "list<float>",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",
 }

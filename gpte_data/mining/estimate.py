@@ -8,7 +8,7 @@ with fifty look alike to the model. That is learned from the data at hand, see `
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -52,6 +52,11 @@ class Coefficients:
 def shipped() -> Coefficients:
     """Return the coefficients that come with the package."""
     return parsed(orjson.loads((resources.files(__package__) / "coefficients.json").read_bytes()))
+
+
+def coefficients_of(weights: Sequence[float] | None) -> Coefficients:
+    """Return the shipped coefficients, with other weights where a dataset has its own."""
+    return shipped() if weights is None else replace(shipped(), weights=np.array(weights))
 
 
 def parsed(said: Mapping[str, Any]) -> Coefficients:

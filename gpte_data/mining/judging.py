@@ -13,7 +13,7 @@ import numpy as np
 
 from gpte_data.candidates import Coded
 from gpte_data.mining.choosing import order, price_for
-from gpte_data.mining.estimate import Estimate, fitted, shipped
+from gpte_data.mining.estimate import Estimate, coefficients_of, fitted
 from gpte_data.mining.mixing import UNMIXED, Mixture, mixed_price
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
@@ -124,17 +124,19 @@ class Judge:
 
 
 def survey(
-    found: Sequence[Hits], rules: Rules, negatives: int, budget: float, earlier_share: float = 0.0
-) -> dict[str, Any]:
+    found: Sequence[Hits], rules: Rules, negatives: int, budget: float,
+    earlier_share: float = 0.0, weights: Sequence[float] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Fit the estimate and the price of a false negative to a sample of a dataset's queries.
 
     Returns:
-        Plain values: `offset`, `price`, and of the sample the expected shares of false negatives
-        among those taken, `false_negatives`, and among the highest scores, `unchecked`; of the
-        `mixture` with earlier candidates share and limit, and what it comes to, `earlier`.
+        Plain values: `weights` as given, `offset`, `price`, and of the sample the expected shares
+        of false negatives among those taken, `false_negatives`, and among the highest scores,
+        `unchecked`; of the `mixture` with earlier candidates share and limit, and what it comes to,
+        `earlier`.
     """
     with_evidence = [(one.evidence[one.hits["own"]], one.positive_evidence) for one in found]
-    estimate, hidden = fitted(with_evidence)
+    estimate, hidden = fitted(with_evidence, coefficients_of(weights))
     scores, probabilities, earlier = [], [], []
     for one in found:
         free = (rules.reasons(one.hits, one.positive_scores) == KEPT) & ~one.hits["written"]
@@ -150,6 +152,7 @@ def survey(
         choice = price_for(scores, probabilities, negatives, budget)
         mixture, old = Mixture(earlier_share), 0.0
     return {
+        "weights": weights,
         "offset": estimate.offset,
         "hidden": hidden,
         "price": choice.price,
@@ -163,4 +166,5 @@ def survey(
 
 def surveyed(shared: Mapping[str, Any]) -> tuple[Estimate, float, Mixture]:
     """Return estimate, price and mixture from what a survey found."""
-    return Estimate(shipped(), shared["offset"]), shared["price"], Mixture(*shared["mixture"])
+    estimate = Estimate(coefficients_of(shared["weights"]), shared["offset"])
+    return estimate, shared["price"], Mixture(*shared["mixture"])

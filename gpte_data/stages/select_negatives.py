@@ -78,8 +78,11 @@ def _surveyed(cfg: SelectConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
 
     type_ = arrow_types()[FIELDS["candidates"]]
     needs = ["evidence", *rules_of(cfg).needs()]
-    found = [_hits(row, columns_of(row["candidates"], type_), needs) for row in sample(rows)]
-    return survey_for(cfg, found)
+    some = sample(rows)
+    found = [_hits(row, columns_of(row["candidates"], type_), needs) for row in some]
+    weights = [row.get("estimate_weights") for row in some]
+    alike = all(one == weights[0] for one in weights)  # not where several minings were put together
+    return survey_for(cfg, found, weights[0] if weights and alike else None)
 
 
 @stage(
