@@ -1,4 +1,4 @@
-"""The estimate's weights on a user's own pairs: when they move, where to, and how rows keep them."""
+"""The estimate's weights on a user's own pairs: when they move, where to, how rows keep them."""
 
 from pathlib import Path
 from typing import Any
