@@ -79,7 +79,7 @@ def open_index(place: IndexPlace, search: Search) -> Index:
 
 def _is_there(place: IndexPlace, made: Settings) -> bool:
     path = place.path(made.kind)
-    mark = manifest.read_mark(path.parent, path.stem)
+    mark = manifest.read_mark(path.parent, path.name)
     if mark is None or not path.is_file() or path.stat().st_size != mark.output["size"]:
         return False
     return manifest.fingerprint(mark.identity) == manifest.fingerprint(place.identity(made))
@@ -93,7 +93,7 @@ def _make(place: IndexPlace, made: Settings) -> None:
     sweep(path.parent)
 
     def unmark() -> None:
-        manifest.mark_path(path.parent, path.stem).unlink(missing_ok=True)
+        manifest.mark_path(path.parent, path.name).unlink(missing_ok=True)
 
     with Progress(f"{made.kind} index", rows) as progress, atomic(path, unmark) as target:
         build(place.vectors, made, target, progress.add)
@@ -103,4 +103,4 @@ def _make(place: IndexPlace, made: Settings) -> None:
         {"name": path.name, "size": path.stat().st_size},
         time.monotonic() - started,
     )
-    manifest.write_mark(path.parent, path.stem, mark)
+    manifest.write_mark(path.parent, path.name, mark)

@@ -311,13 +311,13 @@ def test_of_several_minings_the_earlier_place_counts(folder: Path, tmp_path: Pat
     notes = Counter[str]()
     one, none, new = found.of([{"query_id": name} for name in ("q", "other", "new")], notes)
     assert one.positions.tolist() == [1, 2, 3, 4]
-    assert one.places.tolist() == [2, 3, 4, 2], "what was written is taken first, and left out"
+    assert one.places.tolist() == [1, 2, 3, 1], "what was written has no place"
     assert [found.labels[n] for n in one.sources] == ["a", "a", "a", "b"]
     assert not len(none.positions) and not len(new.positions) and notes == {UNKNOWN: 1}
     io.write(tmp_path / "c" / "00000.parquet", io.read_all(tmp_path / "a"))
     same = open_earlier((tmp_path / "c", tmp_path / "b"), corpus, 5, 0.5)
     assert same is not None
-    assert same.of([{"query_id": "q"}], notes)[0].places.tolist() == [2, 3, 4, 2]
+    assert same.of([{"query_id": "q"}], notes)[0].places.tolist() == [1, 2, 3, 1]
 
 
 # The command

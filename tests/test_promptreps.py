@@ -331,11 +331,13 @@ def test_bags_beside_a_corpus_are_searched_exactly(
     directions = teacher.documents(corpus).take(np.arange(17))
     assert np.linalg.norm(directions, axis=1) == pytest.approx(np.ones(17), abs=1e-6)
     bags = list(teacher.run.bagger.bags(passages, states))
-    asked = [{"query": text} for text in (*tiny_models.SENTENCES, "of the")]
+    asked: list[dict[str, Any]] = [
+        {"query": text, "positives": ["x"]} for text in (*tiny_models.SENTENCES, "of the")
+    ]
     own = list(teacher.run.bagger.bags([a["query"] for a in asked], teacher.states(asked).vectors))
     for block in (1, 5, 100):
         monkeypatch.setattr(inverted, "BLOCK", block)
-        found = BagSecond(teacher, corpus).search(asked, 3)
+        found = BagSecond(teacher, corpus).search(asked, 2)
         for n, one in enumerate(own):
             mine, others = plain(one), map(plain, bags)
             scores = [sum(mine.get(t, 0) * w for t, w in other.items()) for other in others]

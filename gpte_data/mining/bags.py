@@ -71,8 +71,9 @@ class BagSecond:
         """The teacher's own, and what of it this is."""
         return f"{self.teacher.label} words"
 
-    def search(self, rows: Sequence[Row], k: int) -> Searched:
-        """Return the k of each query whose bags are nearest to its own."""
+    def search(self, rows: Sequence[Row], top_k: int) -> Searched:
+        """Return those of each query whose bags are nearest, top_k of them beside its positives."""
+        k = top_k + max(len(row["positives"]) for row in rows)
         states = self.teacher.states(rows).vectors
         bagger = self.teacher.reps().bagger
         asked = [_weighted(one) for one in bagger.bags([row["query"] for row in rows], states)]

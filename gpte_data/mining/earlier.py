@@ -23,7 +23,7 @@ from gpte_data.errors import BadInput, BadOption
 from gpte_data.files import Signature, signature
 from gpte_data.mining.earlier_shards import FIELDS, batches
 from gpte_data.mining.options import EARLIER_SHARE
-from gpte_data.records import WRITTEN
+from gpte_data.records import RANDOM, WRITTEN
 from gpte_data.stage import Row
 
 ENOUGH = 2
@@ -44,14 +44,6 @@ class Kept:
     """1 is the negative that was taken first, (n,)."""
     sources: Any
     """Who found it, a number in `EarlierMined.labels`, (n,)."""
-
-    def of(self, positions: Any) -> tuple[Any, Any]:
-        """Return place and source of candidates, whose positions rise, (n,); 0 for others."""
-        told = np.zeros((2, len(positions)), dtype=np.int32)
-        there = np.isin(positions, self.positions)
-        mine = np.isin(self.positions, positions)
-        told[:, there] = self.places[mine], self.sources[mine]
-        return told[0], told[1]
 
 
 NOTHING = Kept(*np.zeros((3, 0), dtype=np.int64))
@@ -117,13 +109,13 @@ class EarlierMined:
         hits = column.flatten()
         doc_ids, choice, verdict, source = (pc.struct_field(hits, name) for name in FIELDS)
         kept = _numbers(pc.not_equal(verdict, "drop"), True)
-        written, choice = _numbers(pc.equal(source, WRITTEN), False), _numbers(choice, 0)
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        taken = np.flatnonzero(kept)
-        taken = taken[np.lexsort((choice[taken], ~written[taken], owner[taken]))]
+        found = ~_numbers(pc.is_in(source, pa.array([WRITTEN, RANDOM])), False)
+        choice, owner = _numbers(choice, 0), np.repeat(np.arange(len(lengths)), lengths)
+        taken = np.flatnonzero(kept & found)
+        taken = taken[np.lexsort((choice[taken], owner[taken]))]
         owner = owner[taken]
         places = np.arange(1, len(taken) + 1) - np.searchsorted(owner, owner)
-        good = (places <= self._most) & ~written[taken]
+        good = places <= self._most
         taken, owner, places = taken[good], owner[good], places[good]
         positions = self._corpus.position.of(doc_ids.take(pa.array(taken)))
         there, n = positions >= 0, len(lengths)

@@ -39,7 +39,8 @@ def judged(mined: Mined, miner: Miner, judge: Judge, cfg: ChoiceConfig, books: L
             mined = miner.extended(mined, drawn)
             columns = judge.columns(hits_of(mined))
             books.notes["queries filled up with random documents"] += 1
-            books.notes["random documents taken as negatives"] += len(drawn)
+            added = columns["choice"].is_valid().to_numpy(zero_copy_only=False)[-len(drawn) :]
+            books.notes["random documents taken as negatives"] += int(added.sum())
     return row_of(mined, miner, columns)
 
 
@@ -60,9 +61,11 @@ def _drawn(mined: Mined, miner: Miner, judge: Judge, wanted: int, seed: int) -> 
     drawn = random.choice(total, min(total, DRAWN), replace=False)
     drawn = drawn[~np.isin(drawn, np.concatenate([mined.positions, own]))]
     rules = replace(judge.rules, against="min") if judge.rules.against == "each" else judge.rules
+    # One by one where neighbours count: among fewer of them ranks are lower.
+    step = TOGETHER if rules.min_reciprocal_rank is None else 1
     taken = np.zeros(0, dtype=np.int64)
-    for start in range(0, len(drawn), TOGETHER):
-        some = drawn[start : start + TOGETHER]
+    for start in range(0, len(drawn), step):
+        some = drawn[start : start + step]
         found = hits_of(miner.extended(mined, some))
         free = rules.reasons(found.hits, found.positive_scores)[-len(some) :] == KEPT
         taken = np.concatenate([taken, some[free]])[:wanted]

@@ -36,15 +36,18 @@ def ranked(pools: Pools, scores: Any, ids: Any, top_k: int, fusion: Fusion) -> R
         fusion: How several teachers rank together.
     """
     best = np.stack([_best(pools, n, scores[:, n], ids, top_k) for n in range(scores.shape[1])], 1)
-    keep = best.any(axis=1) | pools.given
+    found: Any = best.any(axis=1)
     value, ranks = scores[:, 0], None
     if scores.shape[1] > 1:
-        value, ranks = _fused(pools, scores, keep, fusion)
-    place = pools.places(np.where(keep, value, -np.inf), ids)
-    entries = np.flatnonzero(keep & ((place < top_k) | pools.given))
+        value, ranks = _fused(pools, scores, found, fusion)
+    place = pools.places(np.where(found, value, -np.inf), ids)
+    # What no teacher found stands behind, and changes nothing for the others.
+    behind = pools.places(np.where(found, -np.inf, scores[:, 0]), ids)
+    place = np.where(found, place, len(scores) + behind)
+    entries = np.flatnonzero((found & (place < top_k)) | pools.given)
     entries = entries[np.lexsort((place[entries], pools.owners[entries]))]
-    found = best[entries].any(axis=1) | pools.written[entries]
-    found_by = np.where(found, best[entries].argmax(axis=1), -1)
+    known = found[entries] | pools.written[entries]
+    found_by = np.where(known, best[entries].argmax(axis=1), -1)
     return Ranked(
         entries,
         np.searchsorted(pools.owners[entries], np.arange(len(pools.bounds))),
@@ -60,12 +63,13 @@ def _best(pools: Pools, teacher: int, scores: Any, ids: Any, top_k: int) -> Any:
     return found & (pools.places(np.where(found, scores, -np.inf), ids) < top_k)
 
 
-def _fused(pools: Pools, scores: Any, keep: Any, fusion: Fusion) -> tuple[Any, Any]:
-    """Return the fused score of each entry that is kept, and its rank by each teacher."""
+def _fused(pools: Pools, scores: Any, found: Any, fusion: Fusion) -> tuple[Any, Any]:
+    """Return the fused score of each entry that was found, and the rank of each by each teacher."""
     value = np.zeros(len(scores))
     ranks = np.zeros(scores.shape, dtype=np.int32)
     for entries in pools.by_query(np.arange(len(scores))):
-        mine = entries[keep[entries]]
+        mine, others = entries[found[entries]], entries[~found[entries]]
         if len(mine):
             value[mine], ranks[mine] = fused(list(scores[mine].T), fusion)
+        ranks[others] = (scores[mine] > scores[others][:, None]).sum(axis=1) + 1
     return value, ranks

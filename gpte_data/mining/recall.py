@@ -37,7 +37,7 @@ def measured(miner: Miner, rows: Sequence[Row], search: Search) -> dict[str, Any
         by_query = {row["query_id"]: count for row, count in zip(rows, counts, strict=True)}
         found.append({"name": f"{search.kind}, {one.teacher.label}", "k": k, "found": by_query})
     if isinstance(miner.index, FlatIndex):
-        said = f"{len(miner.vectors):,} passages are too few for an index: searched exactly"
+        said = f"too few passages for an index ({len(miner.vectors):,}): searched exactly"
         return {"recall": [], "said": said}
     return {"recall": found, "said": "\n".join(_sentence(one, search) for one in found)}
 

@@ -77,12 +77,13 @@ class Rules:
         """Yield each rule's reason and whom it drops; the surest comes first."""
         free = ~hits["written"]
         found = free & ~hits["random"]
+        # First, since by this reason alone a chunk is known again in a stored row.
+        yield "chunk of a positive's document", hits["sibling"] & free
         yield "dropped by another stage", hits["dropped"]
         yield "a negative of many queries already", hits["hub"] & free
         yield "score is not finite", ~np.isfinite(score)
         yield "same text as a positive", hits["positive_similarity"] >= self.same_text
         yield "same text as the query", score >= self.same_text - ROUNDING
-        yield "chunk of a positive's document", hits["sibling"] & free
         close = ~(score <= self.ceiling(positives)) & free
         yield "too close to the positive's score", close
         if self.min_rank is not None:

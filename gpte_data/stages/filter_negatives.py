@@ -147,8 +147,9 @@ def _candidate(hit: Row, scores: dict[str, float], ceiling: float) -> Row:
     """Return the candidate with its rerank score and the verdict by it; one dropped stays so."""
     if hit.get("verdict") == "drop":
         return hit
-    score = scores.get(hit["doc_id"])
+    score, unchosen = scores.get(hit["doc_id"]), {k: v for k, v in hit.items() if k != "choice"}
     if score is None:
-        return hit | {"verdict": "drop", "reason": "beyond the reranked depth"}
+        return unchosen | {"verdict": "drop", "reason": "beyond the reranked depth"}
     verdict = "keep" if score <= ceiling else "drop"
-    return hit | {"rerank_score": score, "verdict": verdict, "reason": REASON[verdict]}
+    judged = {"rerank_score": score, "verdict": verdict, "reason": REASON[verdict]}
+    return (hit if verdict == "keep" else unchosen) | judged

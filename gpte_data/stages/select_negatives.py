@@ -119,7 +119,7 @@ def _judged(row: Row, judge: "Judge", hubs: Mapping[str, int], *, budget: bool) 
     columns = {name: column for name, column in old.items() if name not in JUDGED}
     for name, column in judge.columns(found).items():
         made = column.arrow() if isinstance(column, Coded) else pa.array(column)
-        before = old.get(name)
+        before = old.get(name) if name != "choice" else None  # what is dropped has none
         if before is not None and found.hits["dropped"].any():
             made = pc.if_else(pa.array(found.hits["dropped"]), before, made.cast(before.type))
         columns[name] = made
