@@ -102,6 +102,8 @@ class Mined(Pair):
     """What the estimate of false negatives looks at: see `mining.evidence`."""
     estimate_weights: NotRequired[list[float]]
     """Of that evidence, where they were fitted to the dataset; the same in all its rows."""
+    estimate_hidden: NotRequired[float]
+    """Hidden positives among a query's best 20, as counted then; the same in all rows."""
     positive_rerank_scores: NotRequired[list[float]]
 
 
@@ -135,6 +137,7 @@ FIELDS: Mapping[str, str] = {
     "positive_ceilings": "list<float>",
     "positive_evidence": "list<list<float>>",
     "estimate_weights": "list<float>",
+    "estimate_hidden": "float",
     "positive_rerank_scores": "list<float>",
     "candidates": "list<candidate>",
 }

@@ -1,5 +1,6 @@
 """The estimate's weights on a user's own pairs: when they move, where to, how rows keep them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpte_data import io
-from gpte_data.mining.estimate import coefficients_of, logits, shipped
+from gpte_data.mining.estimate import coefficients_of, fitted, logits, shipped
 from gpte_data.mining.evidence import EVIDENCE
 from gpte_data.mining.refitting import ENOUGH, refitted
 from gpte_data.stages.mine_negatives import mine_negatives
@@ -33,7 +34,7 @@ def labelled(queries: int, telling: float, seed: int = 0) -> tuple[list[Any], ..
     return evidence, positives, labels, truth
 
 
-def ranked_above(weights: list[float] | None, evidence: list[Any], truth: list[Any]) -> float:
+def ranked_above(weights: Sequence[float] | None, evidence: list[Any], truth: list[Any]) -> float:
     """Return how often a positive is given a higher logit than another candidate."""
     logit = logits(coefficients_of(weights), np.concatenate(evidence))
     true = np.concatenate(truth)
@@ -42,16 +43,18 @@ def ranked_above(weights: list[float] | None, evidence: list[Any], truth: list[A
 
 def test_weights_move_to_what_tells_hidden_positives() -> None:
     evidence, positives, labels, _ = labelled(200, 3.0)
-    weights = refitted(evidence, positives, labels)
-    assert weights is not None and weights[PLACE] > shipped().weights[PLACE] + 0.3
+    own = refitted(evidence, positives, labels)
+    assert own is not None
+    weights = own.weights
+    assert weights[PLACE] > shipped().weights[PLACE] + 0.3
     unseen, _, _, truth = labelled(100, 3.0, seed=1)
     assert ranked_above(weights, unseen, truth) > ranked_above(None, unseen, truth) + 0.1
 
 
 def test_what_says_nothing_is_not_learned() -> None:
     evidence, positives, labels, _ = labelled(200, 0.0)
-    weights = refitted(evidence, positives, labels)
-    assert weights is not None and abs(weights[PLACE] - shipped().weights[PLACE]) < 0.35
+    own = refitted(evidence, positives, labels)
+    assert own is not None and abs(own.weights[PLACE] - shipped().weights[PLACE]) < 0.35
 
 
 def test_few_labels_leave_the_shipped_weights() -> None:
@@ -103,3 +106,17 @@ def test_one_positive_each_leaves_no_weights(
     stale = [row | {"positives": row["positives"][:1], "estimate_weights": [1.0]} for row in pairs]
     options: Any = {"corpus": (corpus,), "teacher": (f"vectors:{vectors}",), "top_k": 60}
     assert not any("estimate_weights" in row for row in mine_negatives(stale, **options))
+
+
+def test_what_is_labelled_is_no_longer_counted_as_hidden() -> None:
+    """With more labels fewer are left; the count is taken together with the other."""
+    evidence, positives, labels, truth = labelled(200, 3.0)
+    some, every = refitted(evidence, positives, labels), refitted(evidence, positives, truth)
+    assert some is not None and every is not None
+    assert some.hidden - every.hidden == pytest.approx(
+        np.mean([t[:20].sum() for t in truth]) - np.mean([one[:20].sum() for one in labels]),
+        abs=1e-5,
+    )
+    found = list(zip(evidence, positives, strict=True))
+    alone, both = fitted(found)[1], fitted(found, beside=0.5)[1]
+    assert both == pytest.approx((alone + 0.5) / 2)

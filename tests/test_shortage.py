@@ -73,7 +73,7 @@ def test_the_same_are_drawn_whatever_comes_along(tmp_path: Path, options: dict[s
     cfg, rows = case(tmp_path, shortage="random", max_false_negatives=1.0, **options)
     together, notes = mined(cfg, rows)
     assert notes[TAKEN]
-    one = {"price": 0.0, "offset": 0.0, "mixture": (0.0, 1.0), "weights": None, "said": ""}
+    one = {"price": 0.0, "offset": 0.0, "mixture": (0.0, 1.0), "own": {}, "said": ""}
     alone = [next(iter(mine_negatives.run([row], cfg, Context(shared=one)))) for row in rows[::7]]
     again = list(mine_negatives.run(rows, cfg, Context(shared=one)))[::7]
     assert alone == again

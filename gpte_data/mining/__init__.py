@@ -10,7 +10,7 @@ terms       which words each passage has, kept beside the corpus
 lexical     BM25 between queries, candidates and positives, from those words
 evidence    what the estimate looks at, free of any teacher's scale
 estimate    the probability that a candidate is a positive that nobody labelled
-refitting   its weights, drawn towards what queries with several positives say
+refitting   its weights, drawn towards what queries with several positives say (`own`)
 hidden      how many such positives there are, from where the known ones rank
 choosing    the hardest negatives under a budget of false ones; `sampling` draws instead
 earlier     what an earlier mining kept; `mixing` takes turns between it and what is new

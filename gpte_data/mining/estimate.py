@@ -96,19 +96,24 @@ def probability(logit: Any) -> Any:
 
 
 def fitted(
-    found: Sequence[tuple[Any, Any]], coefficients: Coefficients | None = None
+    found: Sequence[tuple[Any, Any]],
+    coefficients: Coefficients | None = None,
+    beside: float | None = None,
 ) -> tuple[Estimate, float]:
     """Fit the model to a collection.
 
     Args:
         found: Evidence of candidates and of positives of each of some queries.
         coefficients: Those shipped if None.
+        beside: A second count of hidden positives, see `refitting`; the mean of both is taken.
 
     Returns:
         The estimate, and how many of a query's best candidates are expected to be positives.
     """
     coefficients = coefficients or shipped()
-    found = [(_by_rank(np.asarray(candidates)), positives) for candidates, positives in found]
+    found = [
+        (np.asarray(candidates)[by_rank(candidates)], positives) for candidates, positives in found
+    ]
     known = [
         _known(coefficients, candidates, np.asarray(positives))
         for candidates, positives in found
@@ -117,13 +122,17 @@ def fitted(
     if not known:
         return Estimate(coefficients, 0.0), 0.0
     hidden = hidden_among(known) * coefficients.share
+    if beside is not None:
+        hidden = (hidden + beside) / 2
     best = [logits(coefficients, candidates[:BEST]) for candidates, _ in found if len(candidates)]
     return Estimate(coefficients, _offset(best, hidden * len(best))), hidden
 
 
-def _by_rank(candidates: Any) -> Any:
-    """Return candidates in the order of the teacher whose scores they have."""
-    return candidates[np.argsort(candidates[:, EVIDENCE.index("log_rank")], kind="stable")]
+def by_rank(evidence: Any, which: Any = None) -> Any:
+    """Return places of candidates, or of some of them, in the order of the teacher's scores."""
+    places = np.arange(len(evidence)) if which is None else np.flatnonzero(which)
+    ranks = np.asarray(evidence)[places, EVIDENCE.index("log_rank")]
+    return places[np.argsort(ranks, kind="stable")]
 
 
 def _known(coefficients: Coefficients, candidates: Any, positives: Any) -> Known:

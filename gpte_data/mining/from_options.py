@@ -9,6 +9,7 @@ from gpte_data.mining.ceilings import with_ceilings
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
 from gpte_data.mining.mixing import Mixture
 from gpte_data.mining.options import ChoiceConfig
+from gpte_data.mining.own import Own
 from gpte_data.mining.rules import Rules
 from gpte_data.mining.sampling import Sampling
 from gpte_data.randomness import bits
@@ -42,25 +43,23 @@ def sample(rows: Iterable[Row]) -> list[Row]:
     return nsmallest(SAMPLE, rows, key=lambda row: bits(0, row["query_id"], "survey"))
 
 
-def survey_for(
-    cfg: ChoiceConfig, found: Sequence[Hits], weights: Sequence[float] | None = None
-) -> dict[str, Any]:
+def survey_for(cfg: ChoiceConfig, found: Sequence[Hits], own: Own | None = None) -> dict[str, Any]:
     """Return what a survey of some queries finds, with a sentence for the user as `said`.
 
     Args:
         cfg: What counts as a negative.
         found: The queries.
-        weights: Of the estimate, where the dataset has its own.
+        own: What the dataset's queries with several positives say.
     """
     n, budget = cfg.num_negatives, cfg.budget() or 1.0
-    shared = survey(found, rules_of(cfg), n, budget, cfg.earlier_share, weights)
+    shared = survey(found, rules_of(cfg), n, budget, cfg.earlier_share, own)
     got = shared["false_negatives"]
     said = (
         f"of {n} negatives a query {got:.1%} are expected to be positives that nobody labelled, "
         f"{shared['unchecked']:.1%} without a budget ({shared['queries']:,} queries looked at)"
     )
-    if weights is not None:
-        said += "; weights fitted to positives that were hidden"
+    if own is not None:
+        said += "; fitted to positives that were hidden"
     if shared["earlier"]:
         said += f"; {shared['earlier']:.0%} are earlier candidates"
     if got > budget * 1.01:

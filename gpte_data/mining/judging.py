@@ -15,6 +15,7 @@ from gpte_data.candidates import Coded
 from gpte_data.mining.choosing import order, price_for
 from gpte_data.mining.estimate import Estimate, coefficients_of, fitted
 from gpte_data.mining.mixing import UNMIXED, Mixture, mixed_price
+from gpte_data.mining.own import Own
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 
@@ -125,18 +126,19 @@ class Judge:
 
 def survey(
     found: Sequence[Hits], rules: Rules, negatives: int, budget: float,
-    earlier_share: float = 0.0, weights: Sequence[float] | None = None,
+    earlier_share: float = 0.0, own: Own | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Fit the estimate and the price of a false negative to a sample of a dataset's queries.
 
     Returns:
-        Plain values: `weights` as given, `offset`, `price`, and of the sample the expected shares
+        Plain values: `own` as given, `offset`, `price`, and of the sample the expected shares
         of false negatives among those taken, `false_negatives`, and among the highest scores,
         `unchecked`; of the `mixture` with earlier candidates share and limit, and what it comes to,
         `earlier`.
     """
     with_evidence = [(one.evidence[one.hits["own"]], one.positive_evidence) for one in found]
-    estimate, hidden = fitted(with_evidence, coefficients_of(weights))
+    weights, beside = (own.weights, own.hidden) if own is not None else (None, None)
+    estimate, hidden = fitted(with_evidence, coefficients_of(weights), beside)
     scores, probabilities, earlier = [], [], []
     for one in found:
         free = (rules.reasons(one.hits, one.positive_scores) == KEPT) & ~one.hits["written"]
@@ -152,7 +154,7 @@ def survey(
         choice = price_for(scores, probabilities, negatives, budget)
         mixture, old = Mixture(earlier_share), 0.0
     return {
-        "weights": weights,
+        "own": own.row() if own is not None else {},
         "offset": estimate.offset,
         "hidden": hidden,
         "price": choice.price,
@@ -166,5 +168,6 @@ def survey(
 
 def surveyed(shared: Mapping[str, Any]) -> tuple[Estimate, float, Mixture]:
     """Return estimate, price and mixture from what a survey found."""
-    estimate = Estimate(coefficients_of(shared["weights"]), shared["offset"])
+    own = Own.of(shared["own"])
+    estimate = Estimate(coefficients_of(own.weights if own else None), shared["offset"])
     return estimate, shared["price"], Mixture(*shared["mixture"])

@@ -4,9 +4,10 @@ from typing import Any
 
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput
+from gpte_data.mining.own import HIDDEN, WEIGHTS
 from gpte_data.stage import Row
 
-STALE = ("written", "estimate_weights")
+STALE = ("written", WEIGHTS, HIDDEN)
 """Not passed on: texts that are in a corpus now, and what an older mining fitted."""
 
 

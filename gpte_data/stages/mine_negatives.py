@@ -92,9 +92,7 @@ def mine_negatives(rows: Iterable[Row], cfg: MineConfig, ctx: Context) -> Iterat
         for mined in miner.mine(good, ctx):
             assert judge is not None
             note(ctx.ledger, shared.get("recall", ()), mined.row["query_id"])
-            row = judged(mined, miner, judge, cfg, ctx.ledger)
-            if shared.get("weights") is not None:
-                row["estimate_weights"] = shared["weights"]
+            row = judged(mined, miner, judge, cfg, ctx.ledger) | shared.get("own", {})
             yield settled(row, cfg, ctx.ledger)
             ctx.tell(1, 0)
         ctx.tell(len(block) - len(good), 0)

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from gpte_data.candidates import Candidates, Coded, columns_of
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.mining.options import ChoiceConfig
+from gpte_data.mining.own import Own
 from gpte_data.records import FIELDS, RANDOM, WRITTEN, arrow_types, kept
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 
@@ -80,9 +81,9 @@ def _surveyed(cfg: SelectConfig, rows: Iterable[Row]) -> Mapping[str, Any]:
     needs = ["evidence", *rules_of(cfg).needs()]
     some = sample(rows)
     found = [_hits(row, columns_of(row["candidates"], type_), needs) for row in some]
-    weights = [row.get("estimate_weights") for row in some]
-    alike = all(one == weights[0] for one in weights)  # not where several minings were put together
-    return survey_for(cfg, found, weights[0] if weights and alike else None)
+    own = [Own.of(row) for row in some]
+    alike = all(one == own[0] for one in own)  # not where several minings were put together
+    return survey_for(cfg, found, own[0] if own and alike else None)
 
 
 @stage(
