@@ -23,15 +23,14 @@ SAID: Mapping[str, frozenset[str]] = {
 """Option -> the fields of prompts by which a model is told of it."""
 
 
-class AskingConfig(StageConfig):
-    """Which model writes, how it samples, and how fast it may be asked."""
+class ReachingConfig(StageConfig):
+    """How a language model samples, and how fast it may be asked; which one, a subclass says."""
 
     asks: ClassVar[bool] = True
+    model_option: ClassVar[str] = "llm"
+    """The field that holds the SPEC of the model, in a subclass."""
     _offline: bool = PrivateAttr(False)
 
-    llm: Annotated[str, Identity(llm_identity)] = Field(
-        "extractive", description="extractive (no model), openai:MODEL (any server), vllm:MODEL."
-    )
     temperature: float | None = Field(
         None, ge=0, le=2, description="Sampling temperature; the recipe's if not given."
     )
@@ -64,23 +63,27 @@ class AskingConfig(StageConfig):
         1, ge=1, description="GPUs that one vLLM engine is spread over."
     )
 
+    @property
+    def spec(self) -> str:
+        """The SPEC of the language model that is asked."""
+        return str(getattr(self, self.model_option))
+
     def identity(self) -> dict[str, Any]:
         """Leave out what the model at hand makes no use of."""
         options = super().identity()
-        if self.llm == "extractive":
-            for name in _SAMPLING:
-                del options[name]
-        if not self.llm.startswith("vllm:"):
+        if not self.spec.startswith("vllm:"):
             del options["engine_args"]
         return options
 
     def options(self, journal: Path | None = None) -> Options:
         """Return how the model is reached; `journal` is where the answers of a shard are kept."""
-        if self.batch and not self.llm.startswith("openai:"):
-            raise BadOption(f"--batch goes with --llm openai:MODEL, not with {self.llm}")
-        if (self.engine_args or self.tensor_parallel > 1) and not self.llm.startswith("vllm:"):
+        option = f"--{self.model_option}"
+        if self.batch and not self.spec.startswith("openai:"):
+            raise BadOption(f"--batch goes with {option} openai:MODEL, not with {self.spec}")
+        if (self.engine_args or self.tensor_parallel > 1) and not self.spec.startswith("vllm:"):
             raise BadOption(
-                f"--engine-args and --tensor-parallel go with --llm vllm:MODEL, not with {self.llm}"
+                f"--engine-args and --tensor-parallel go with {option} vllm:MODEL, "
+                f"not with {self.spec}"
             )
         return Options(
             base_urls=self.base_url, concurrency=self.concurrency, rpm=self.rpm, tpm=self.tpm,
@@ -99,7 +102,7 @@ class AskingConfig(StageConfig):
         """Raise a UserError if the model can't be reached or found."""
         if self._offline:
             return
-        check(self.llm, LLMS, "language model", self.options())
+        check(self.spec, LLMS, "language model", self.options())
         if self.batch:
             from gpte_data.backends import openai_batch
 
@@ -112,15 +115,35 @@ class AskingConfig(StageConfig):
             return llm
         if self.batch and ctx.journal is None:
             raise BadOption("--batch needs a folder to write, so that it can go on later: give -o")
-        return open_llm(self.llm, self.options(ctx.journal))
+        return open_llm(self.spec, self.options(ctx.journal))
 
     def asking(self) -> Asking:
         """Return how questions are put."""
-        identity = llm_identity(self.llm)
-        if self.engine_args and self.llm.startswith("vllm:"):
+        identity = llm_identity(self.spec)
+        if self.engine_args and self.spec.startswith("vllm:"):
             identity["engine_args"] = self.engine_args
         model = " ".join(f"{name}={value}" for name, value in identity.items())
         return Asking(model, self.seed, self.temperature, self.max_tokens)
+
+
+class _Llm(StageConfig):
+    """Which model writes; a class of its own so that it is the first option."""
+
+    llm: Annotated[str, Identity(llm_identity)] = Field(
+        "extractive", description="extractive (no model), openai:MODEL (any server), vllm:MODEL."
+    )
+
+
+class AskingConfig(ReachingConfig, _Llm):
+    """Which model writes by a recipe, how it samples, and how fast it may be asked."""
+
+    def identity(self) -> dict[str, Any]:
+        """Leave out what the model at hand makes no use of."""
+        options = super().identity()
+        if self.llm == "extractive":
+            for name in _SAMPLING:
+                del options[name]
+        return options
 
     def check_heard(self, recipes: Iterable[Recipe]) -> None:
         """Raise BadOption for what a user asks for and no prompt of the recipes ever says."""

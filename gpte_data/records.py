@@ -56,6 +56,8 @@ class Candidate(TypedDict):
     verdict: NotRequired[str]
     """`keep` or `drop`."""
     reason: NotRequired[str]
+    rules: NotRequired[list[str]]
+    """Every rule of a filter that holds against it, the surest first."""
 
 
 class Pair(TypedDict):
@@ -167,6 +169,7 @@ def arrow_types() -> dict[str, Any]:
         "rerank_score": pa.float32(),
         "verdict": pa.string(),
         "reason": pa.string(),
+        "rules": pa.list_(pa.string()),
     }
     passage = {
         "doc_id": pa.string(),

@@ -71,7 +71,7 @@ def forecast(
     if stage.hooks.prepare is not None:
         stage.hooks.prepare(cfg if probe else cfg.offline(), reader(stage, cfg, jobs))
     measured = _probe(stage, cfg, jobs, output) if probe else None
-    count, named = counter(cfg.llm)
+    count, named = counter(cfg.spec)
     model = Counting(count, _own_types(cfg))
     found = Forecast(tokens_by=named, probe=measured)
     for job in jobs:
@@ -137,7 +137,7 @@ def _first(stage: Stage, cfg: Any, jobs: list[Job], rows: int) -> Iterator[tuple
 def _own_types(cfg: Any) -> Mapping[str, float] | None:
     """Return the query types of a model that has its own, such as extractive."""
     types: Mapping[str, float] | None = (
-        cfg.open(Context()).query_types if cfg.llm == "extractive" else None
+        cfg.open(Context()).query_types if cfg.spec == "extractive" else None
     )
     return types
 

@@ -48,7 +48,7 @@ def try_out(
     from gpte_data.trial import forecast, preview
     from gpte_data.trial_tables import show_forecast, show_preview
 
-    price = wanted.price(cfg.llm, cfg.batch)
+    price = wanted.price(cfg.spec, cfg.batch)
     folder = Path(output) if output not in (None, "-") else None
     with as_file(source) as path:
         check_finished(path)
