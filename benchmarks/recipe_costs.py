@@ -102,7 +102,8 @@ def main(names: list[str]) -> None:
     print(f"prompt tokens by {named}; answers of middling length for their schema")  # noqa: T201
     with tempfile.TemporaryDirectory() as folder:
         found = sources(Path(folder))
-        for name in names or sorted(path.stem for path in (ROOT / "prompts").glob("*.md")):
+        ours = sorted(path.stem for path in (ROOT / "prompts").glob("*.md"))
+        for name in names or [name for name in ours if not name.startswith("judge")]:
             calls, asked, written = cost(name, found, count)
             print(f"| `{name}` | {calls:,.0f} | {asked:,.0f} | {written:,.0f} |")  # noqa: T201
 

@@ -68,6 +68,10 @@ class ReachingConfig(StageConfig):
         """The SPEC of the language model that is asked."""
         return str(getattr(self, self.model_option))
 
+    def second(self) -> "ReachingConfig | None":
+        """Return how another model is reached that the stage asks as well, if there is one."""
+        return None
+
     def identity(self) -> dict[str, Any]:
         """Leave out what the model at hand makes no use of."""
         options = super().identity()

@@ -99,7 +99,9 @@ def _middling(schema: Mapping[str, Any], name: str) -> Any:
 
 
 def _numbered(value: Any, number: int) -> Any:
-    """Return a list's element that differs from the others."""
+    """Return a list's element that differs from the others; one with a number has the next."""
+    if isinstance(value, dict) and "number" in value:
+        return value | {"number": number + 1}
     return f"{number} {value}"[: max(len(value), 2)] if isinstance(value, str) else value
 
 

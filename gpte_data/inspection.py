@@ -70,13 +70,17 @@ def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> 
         "bytes": sum(path.stat().st_size for path in paths),
         "rows": counted.rows,
         "ledger": ledger.to_json(),
-        "usage": usage(
-            ledger.notes, priced(str((last.options or {}).get("llm", "")) if last else "")
-        ),
+        "usage": usage(ledger.notes, *_prices((last.options or {}) if last else {}, priced)),
         "seconds": round(whole.seconds if whole else sum(m.seconds for m in marks.values()), 1),
         **counted.to_json(),
         "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}),
     }
+
+
+def _prices(options: Mapping[str, Any], priced: Pricing) -> tuple[Price | None, Price | None]:
+    """Return what the model of a stage costs, and what its second one does, where it has one."""
+    first = str(options.get("llm") or options.get("judge") or "")
+    return priced(first), priced(str(options.get("confirm") or ""))
 
 
 class _Counted:

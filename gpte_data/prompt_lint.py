@@ -29,6 +29,7 @@ _ROW: Mapping[str, frozenset[str]] = {
     "label": frozenset({"label"}),
     "persona": frozenset({"persona"}),
     "topic": frozenset({"topic"}),
+    "ranking": frozenset({"query", "positives", "candidates"}),
 }
 _TEXTS = frozenset().union(*_ROW.values()) - {"passage_language"} | {"examples", "summary"}
 """Fields that hold what others wrote, and so belong between tags."""

@@ -2,7 +2,7 @@
 
     ---
     version: 1
-    input: passage                      what a row is: passage, pair, label, persona or topic
+    input: passage                      what a row is: passage, pair, label, persona, topic, ranking
     draw:                               each item draws one of these, by weight
       difficulty: {school: 2, university: 1}
     types:                              query types; siblings take turns
@@ -41,6 +41,7 @@ INPUTS: Mapping[str, frozenset[str]] = {
     "label": frozenset({"label"}),
     "persona": frozenset({"persona_id", "persona"}),
     "topic": frozenset(),
+    "ranking": frozenset({"query_id", "query", "positives", "candidates"}),
 }
 """What a recipe is given a row at a time -> the fields that such a row has."""
 _SECTION = re.compile(r"^# (?:(\w+): )?(system|user)\s*$", re.MULTILINE)

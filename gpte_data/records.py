@@ -53,6 +53,10 @@ class Candidate(TypedDict):
     choice: NotRequired[int]
     """1 is the negative to take first, by the rule or the budget that chose."""
     rerank_score: NotRequired[float]
+    judged: NotRequired[str]
+    """Grade by a language model: see `judges.grades`."""
+    confirmed: NotRequired[str]
+    """Grade by a second one, which is asked about what the first has flagged."""
     verdict: NotRequired[str]
     """`keep` or `drop`."""
     reason: NotRequired[str]
@@ -107,6 +111,12 @@ class Mined(Pair):
     estimate_hidden: NotRequired[float]
     """Hidden positives among a query's best 20, as counted then; the same in all rows."""
     positive_rerank_scores: NotRequired[list[float]]
+    promoted: NotRequired[list[str]]
+    """Positives that were candidates, until a judge found them to be none but positives."""
+    relabelled_from: NotRequired[list[str]]
+    """The positives before a judge found a better one."""
+    judged_by: NotRequired[str]
+    """Who gave the grades of its candidates: models and prompt."""
 
 
 FIELDS: Mapping[str, str] = {
@@ -141,6 +151,9 @@ FIELDS: Mapping[str, str] = {
     "estimate_weights": "list<float>",
     "estimate_hidden": "float",
     "positive_rerank_scores": "list<float>",
+    "promoted": "list<string>",
+    "relabelled_from": "list<string>",
+    "judged_by": "string",
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""
@@ -167,6 +180,8 @@ def arrow_types() -> dict[str, Any]:
         "false_negative": pa.float32(),
         "choice": pa.int32(),
         "rerank_score": pa.float32(),
+        "judged": pa.string(),
+        "confirmed": pa.string(),
         "verdict": pa.string(),
         "reason": pa.string(),
         "rules": pa.list_(pa.string()),

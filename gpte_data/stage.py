@@ -63,6 +63,8 @@ class Context:
     """What the stage's survey found in the whole input."""
     llm: Any = None
     """A language model to ask in place of the config's: one that only counts, for a dry run."""
+    second: Any = None
+    """The same for a stage that asks two."""
 
 
 Scope = Literal["shard", "whole"]

@@ -38,6 +38,18 @@ class Forecast:
     tokens_by: str = ""
     prompts: list[list[Mapping[str, str]]] = field(default_factory=list)
     probe: Timed | None = None
+    second: "Second | None" = None
+
+
+@dataclass
+class Second:
+    """What is left to be asked of a stage's second model: it depends on what the first answers."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    """At most: as if the first model passed on all that it is shown."""
+    probe: Timed | None = None
 
 
 @dataclass
@@ -70,12 +82,13 @@ def forecast(
     check_rows(stage, cfg, path, reader(stage, cfg, jobs)())
     if stage.hooks.prepare is not None:
         stage.hooks.prepare(cfg if probe else cfg.offline(), reader(stage, cfg, jobs))
-    measured = _probe(stage, cfg, jobs, output) if probe else None
+    measured, again = _probe(stage, cfg, jobs, output) if probe else (None, None)
     count, named = counter(cfg.spec)
-    model = Counting(count, _own_types(cfg))
+    model, second = Counting(count, _own_types(cfg)), cfg.second()
+    other = Counting(counter(second.spec)[0]) if second is not None else None
     found = Forecast(tokens_by=named, probe=measured)
     for job in jobs:
-        ctx = Context(journal=_journal(job, output), llm=model)
+        ctx = Context(journal=_journal(job, output), llm=model, second=other)
         for _ in stage.run(_rows(stage, cfg, [job]), cfg, ctx):
             pass
         found.rows += ctx.ledger.rows_in
@@ -85,6 +98,9 @@ def forecast(
     found.calls, found.prompt_tokens = model.calls, model.prompt_tokens
     found.completion_tokens = round(model.answers)
     found.prompts = [list(request.messages) for request in model.shown]
+    if other is not None:
+        asked, written = other.prompt_tokens, round(other.answers)
+        found.second = Second(other.calls, asked, written, again)
     return found
 
 
@@ -142,16 +158,21 @@ def _own_types(cfg: Any) -> Mapping[str, float] | None:
     return types
 
 
-def _probe(stage: Stage, cfg: Any, jobs: list[Job], output: Path | None) -> Timed:
-    """Ask for the first rows and return what it took."""
-    timed = Timed(None)
+def _probe(
+    stage: Stage, cfg: Any, jobs: list[Job], output: Path | None
+) -> tuple[Timed, Timed | None]:
+    """Ask for the first rows and return what it took, of the model and of a second one."""
+    second = cfg.second()
+    timed, other = Timed(None), Timed(None) if second is not None else None
     with _held(output):
         for job, some in _first(stage, cfg, jobs, PROBED):
             journal = _journal(job, output)
             timed.llm = cfg.open(Context(journal=journal))
-            for _ in stage.run(some, cfg, Context(journal=journal, llm=timed)):
+            if other is not None:
+                other.llm = second.open(Context(journal=journal))
+            for _ in stage.run(some, cfg, Context(journal=journal, llm=timed, second=other)):
                 pass
-    return timed
+    return timed, other
 
 
 def _held(output: Path | None) -> contextlib.AbstractContextManager[None]:

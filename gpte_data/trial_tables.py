@@ -9,13 +9,16 @@ from gpte_data.ledger import Ledger
 from gpte_data.pricing import Price, cost
 from gpte_data.stage import Rejected, Row
 from gpte_data.tables import STYLE, stdout
-from gpte_data.trial import Forecast, Preview
+from gpte_data.trial import Forecast, Preview, Second
+from gpte_data.usage import usage
 
 SHOWN = 1200
 """Characters of a prompt that are shown."""
 
 
-def show_forecast(found: Forecast, price: Price | None, concurrency: int) -> None:
+def show_forecast(
+    found: Forecast, price: Price | None, concurrency: int, other: Price | None = None
+) -> None:
     """Print a dry run: three prompts as they are sent, then calls, tokens, cost and time."""
     console = stdout()
     said: set[str] = set()
@@ -32,7 +35,10 @@ def show_forecast(found: Forecast, price: Price | None, concurrency: int) -> Non
     table.add_column("what", no_wrap=True)
     table.add_column("how much", justify="right", no_wrap=True)
     table.add_column("how it is known")
-    for line in _forecast_lines(found, price, concurrency):
+    lines = _forecast_lines(found, price, concurrency)
+    if found.second is not None:
+        lines += _second_lines(found, found.second, other)
+    for line in lines:
         table.add_row(*map(escape, line))
     console.print(table)
 
@@ -61,6 +67,29 @@ def _forecast_lines(
     return lines
 
 
+def _second_lines(
+    found: Forecast, second: Second, price: Price | None
+) -> list[tuple[str, str, str]]:
+    """Return the figures of a second model: as in a probe, or at most."""
+    calls, asked, written = second.calls, second.prompt_tokens, second.completion_tokens
+    sign, told = "≤ ", "if all that is shown to the first were flagged; --probe measures"
+    probe, first = second.probe, found.probe
+    if probe is not None and first is not None and first.calls:
+        share = found.calls / first.calls
+        calls, asked, written = (
+            round(share * n) for n in (probe.calls, probe.prompt_tokens, probe.completion_tokens)
+        )
+        sign, told = "", f"as often as in the probe: {probe.calls:,} of {first.calls:,}"
+    lines = [
+        ("confirm calls", f"{sign}{calls:,}", told),
+        ("confirm prompt tokens", f"{sign}{asked:,}", ""),
+        ("confirm completion tokens", f"{sign}{written:,}", ""),
+    ]
+    if price is not None:
+        lines.append(("confirm cost", f"{sign}${cost(asked, written, price):,.2f}", "by --prices"))
+    return lines
+
+
 def _time(found: Forecast, concurrency: int) -> str:
     """Return how long the calls take: as in the probe, and if the server takes more at once."""
     probe = found.probe
@@ -78,7 +107,7 @@ def _hours(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def show_preview(found: Preview, price: Price | None) -> None:
+def show_preview(found: Preview, price: Price | None, other: Price | None = None) -> None:
     """Print the rows of a preview, what was rejected and why, and the books."""
     console = stdout()
     for row in found.rows:
@@ -86,7 +115,7 @@ def show_preview(found: Preview, price: Price | None) -> None:
     for event in found.rejected:
         _show_rejected(console, event)
     console.print(escape(found.ledger.line()), soft_wrap=True)
-    console.print(_spent(found.ledger, price, found.seconds))
+    console.print(_spent(found.ledger, price, other, found.seconds))
 
 
 def _show_row(console: Any, row: Row) -> None:
@@ -99,6 +128,11 @@ def _show_row(console: Any, row: Row) -> None:
     for passage in row.get("written", ()):
         sign = "+" if passage["doc_id"] in row.get("positives", ()) else "-"
         console.print(f"  {sign} {escape(_cut(passage['text'], 300))}")
+    for hit in row.get("candidates", ()):
+        if "judged" in hit:
+            said = ", ".join(str(hit[k]) for k in ("judged", "confirmed", "reason") if k in hit)
+            sign = "x" if hit.get("verdict") == "drop" else "-"
+            console.print(f"  {sign} {escape(hit['doc_id'])}: {escape(said)}")
 
 
 def _ids(row: Row) -> str:
@@ -114,11 +148,13 @@ def _show_rejected(console: Any, event: Rejected) -> None:
     console.print(f"[red]{word}[/], {escape(event.reason)}: {escape(_cut(str(said), 300))}")
 
 
-def _spent(ledger: Ledger, price: Price | None, seconds: float) -> str:
-    """Return what was used."""
+def _spent(ledger: Ledger, price: Price | None, other: Price | None, seconds: float) -> str:
+    """Return what was used, and what it cost where that is known of all models."""
     asked, written = ledger.notes["prompt tokens"], ledger.notes["completion tokens"]
     said = f"{asked:,} prompt and {written:,} completion tokens in {seconds:.1f} s"
-    return said + (f", ${cost(asked, written, price):,.4f}" if price is not None else "")
+    costs = [row.get("cost") for row in usage(ledger.notes, price, other)]
+    known = price is not None and None not in costs
+    return said + (f", ${sum(map(float, filter(None, costs))):,.4f}" if known else "")
 
 
 def _cut(text: str, most: int = SHOWN) -> str:

@@ -40,6 +40,13 @@ class Trying:
         """Return what the model of a SPEC costs, if that is known."""
         return price_of(spec, self.price_in, self.price_out, self.prices, batch=batch)
 
+    def price_of_second(self, cfg: Any) -> Price | None:
+        """Return what a stage's second model costs: by the file of prices, which knows both."""
+        second = cfg.second()
+        if second is None:
+            return None
+        return price_of(second.spec, None, None, self.prices, batch=second.batch)
+
 
 def try_out(
     stage: Stage, cfg: Any, source: str, output: str | None, how: RunOptions, wanted: Trying
@@ -48,13 +55,14 @@ def try_out(
     from gpte_data.trial import forecast, preview
     from gpte_data.trial_tables import show_forecast, show_preview
 
-    price = wanted.price(cfg.spec, cfg.batch)
+    price, other = wanted.price(cfg.spec, cfg.batch), wanted.price_of_second(cfg)
     folder = Path(output) if output not in (None, "-") else None
     with as_file(source) as path:
         check_finished(path)
         cfg = with_input(stage, cfg, source, path)
         if wanted.preview is not None:
-            show_preview(preview(stage, cfg, path, folder, how, wanted.preview), price)
+            found = preview(stage, cfg, path, folder, how, wanted.preview)
+            show_preview(found, price, other)
         else:
-            found = forecast(stage, cfg, path, folder, how, wanted.probe)
-            show_forecast(found, price, cfg.concurrency)
+            told = forecast(stage, cfg, path, folder, how, wanted.probe)
+            show_forecast(told, price, cfg.concurrency, other)

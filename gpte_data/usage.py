@@ -6,6 +6,8 @@ from typing import Any
 from gpte_data.pricing import Price, cost
 
 _OF = ("calls of ", "prompt tokens of ", "completion tokens of ")
+SECOND = " (confirm)"
+"""How the name of a recipe ends that a stage's second model is asked by."""
 
 
 def is_usage(note: str) -> bool:
@@ -13,7 +15,9 @@ def is_usage(note: str) -> bool:
     return note.startswith(_OF)
 
 
-def usage(notes: Mapping[str, int], price: Price | None = None) -> list[dict[str, Any]]:
+def usage(
+    notes: Mapping[str, int], price: Price | None = None, second: Price | None = None
+) -> list[dict[str, Any]]:
     """Return for each recipe its calls, its tokens, and their cost in dollars if it is known."""
     calls, asked, written = _OF
     names = sorted(note.removeprefix(calls) for note in notes if note.startswith(calls))
@@ -26,7 +30,8 @@ def usage(notes: Mapping[str, int], price: Price | None = None) -> list[dict[str
             "prompt_tokens": prompt,
             "completion_tokens": completion,
         }
-        if price is not None:
-            row["cost"] = round(cost(prompt, completion, price), 6)
+        known = second if name.endswith(SECOND) else price
+        if known is not None:
+            row["cost"] = round(cost(prompt, completion, known), 6)
         found.append(row)
     return found

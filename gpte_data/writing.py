@@ -51,6 +51,8 @@ class Item:
     """Draws anew what an item draws, for one that came out of another's list."""
     failure: Completion | None = None
     dropped: str = ""
+    schema: Mapping[str, Any] | None = None
+    """Of its answer, where that is narrower than what the recipe says."""
 
     @classmethod
     def unfit(cls, row: Row, recipe: Recipe, reason: str) -> "Item":
@@ -97,10 +99,9 @@ class Asking:
 
 def _schema(item: Item, step: Prompt) -> Mapping[str, Any]:
     """Return the schema of an answer; of the personas, only those that are shown can be named."""
-    shown = len(item.facts.get("personas", ()))
-    fields = step.answer["properties"]
-    if not shown or "persona_number" not in fields:
-        return step.answer
+    shown, fields = len(item.facts.get("personas", ())), step.answer["properties"]
+    if item.schema is not None or not shown or "persona_number" not in fields:
+        return item.schema or step.answer
     number = {**fields["persona_number"], "maximum": shown}
     return {**step.answer, "properties": {**fields, "persona_number": number}}
 

@@ -193,7 +193,9 @@ class Service:
             self.check_texts(route, body)
             self.check_format(body)
             asked = question(body) if route == "chat" else body
-            good = answer(route, asked, request_key(route, asked), self.options.dimensions)
+            script = json.loads(self.options.script)
+            key = request_key(route, asked)
+            good = answer(route, asked, key, self.options.dimensions, script)
         except Refusal as refusal:
             return Reply(refusal.status, refusal.body)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -314,6 +316,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-schemas", type=int, default=0, help="1: json_schema gets a 400")
     parser.add_argument("--max-in-flight", type=int, default=0, help="more get 429; 0: no limit")
     parser.add_argument("--relax-after", type=int, default=0, help="answers that end that limit")
+    parser.add_argument("--script", default="{}", help="model -> what it says, for judges")
     parser.add_argument("--fault-seed", type=int, default=0, help="other seeds, other faults")
     parser.add_argument("--parent", type=int, default=0, help="exit when no longer its child")
     for name, status in FAULTS.items():

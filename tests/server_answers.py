@@ -72,11 +72,11 @@ def texts_of(route: str, body: Json) -> list[str]:
     return ["\n".join(pair) for pair in _pairs(body)]
 
 
-def answer(route: str, body: Json, key: str, dimensions: int) -> Json:
-    """Return the good answer to a request."""
+def answer(route: str, body: Json, key: str, dimensions: int, script: Json | None = None) -> Json:
+    """Return the good answer to a request; a script says what a judge answers, by its model."""
     match route:
         case "chat":
-            return _chat(body, key)
+            return _chat(body, key, (script or {}).get(body["model"]))
         case "embeddings":
             return _embeddings(body, dimensions)
         case "rerank":
@@ -112,7 +112,7 @@ def _content(message: Json) -> str:
     return "\n".join(part.get("text", "") for part in content)
 
 
-def _chat(body: Json, key: str) -> Json:
+def _chat(body: Json, key: str, script: Json | None = None) -> Json:
     if body.get("stream") or (body.get("n") or 1) != 1:
         raise ValueError("this server neither streams nor gives several choices")
     asked = [_content(message) for message in body["messages"] if message["role"] == "user"]
@@ -123,7 +123,8 @@ def _chat(body: Json, key: str) -> Json:
         case "json_schema":
             schema = form["json_schema"]["schema"]
             writer.definitions = schema.get("$defs", {})
-            content = json.dumps(writer.value(schema), ensure_ascii=False)
+            value = writer.value(schema) if script is None else verdicts(asked[-1], schema, script)
+            content = json.dumps(value, ensure_ascii=False)
         case "json_object":
             content = json.dumps({"text": writer.phrase(3, 9)}, ensure_ascii=False)
         case _:
@@ -137,6 +138,30 @@ def _chat(body: Json, key: str) -> Json:
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
         "usage": _usage(texts_of("chat", body), content),
     }
+
+
+def verdicts(asked: str, schema: Json, script: Json) -> Json:
+    """Return what a script has a judge say: of each candidate by the first word that stands in it.
+
+    Words of a script -> relevant, partly, irrelevant (what has none is irrelevant); or best, twice
+    (two grades), none (no grade), beyond (a grade for a number that was not shown), odd (named the
+    best and called irrelevant). A schema without grades gets the script's `ratings`.
+    """
+    if "grades" not in schema["properties"]:
+        found = [one for word, one in script.get("ratings", {}).items() if word in asked]
+        return found[0] if found else {name: 3 for name in schema["properties"]}
+    block = asked.split("<candidates>")[1].split("</candidates>")[0]
+    lines = re.findall(r"^\[(\d+)\] (.*)$", block, re.MULTILINE)
+    grades, best = [], 0
+    for number, line in ((int(number), line) for number, line in lines):
+        said = next((said for word, said in script.items() if word in line), "irrelevant")
+        best = number if said in ("best", "odd") else best
+        told = {"best": ["relevant"], "twice": ["relevant", "irrelevant"], "none": []}
+        told |= {"odd": ["irrelevant"], "beyond": ["irrelevant"]}
+        grades += [{"number": number, "grade": grade} for grade in told.get(said, [said])]
+        if said == "beyond":
+            grades.append({"number": number + 100, "grade": "relevant"})
+    return {"grades": grades, "best": best}
 
 
 class Writer:

@@ -14,6 +14,7 @@ STAGES = {
     "mine-negatives": "Rank the corpus for each query and judge which documents are negatives.",
     "select-negatives": "Choose negatives again among mined candidates, without a model.",
     "filter-negatives": "Score negatives with a reranker and drop those that may be positives.",
+    "judge-negatives": "Have language models find the negatives that answer their query after all.",
     "emit": "Write training shards in a trainer's own format.",
 }
 """Command name -> what it does; the module has the same name with underscores."""
