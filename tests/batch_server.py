@@ -215,7 +215,7 @@ class Service:
                 raise Refusal(400, "The request is refused on purpose.")
             if draw("lost", key, batch["number"]) < options.plost:
                 raise Refusal(500, "The request was lost on purpose.")
-            reply = answer("chat", body, key, 0)
+            reply = answer("chat", body, key, 0, json.loads(self.options.script))
         except Refusal as refusal:
             status, reply = refusal.status, refusal.body
         else:
@@ -247,6 +247,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name in ("perror", "plost", "pbad", "pbadrepair", "pcut"):
         parser.add_argument(f"--{name}", type=float, default=0.0)
     parser.add_argument("--hold", default="")
+    parser.add_argument("--script", default="{}", help="as that of server.py")
     parser.add_argument("--lose-create", type=int, default=0, help="break the first reply")
     parser.add_argument("--without", type=int, default=0, help="have no batch API")
     parser.add_argument("--parent", type=int, default=0, help="end when this process has gone")

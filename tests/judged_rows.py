@@ -21,13 +21,13 @@ def row_of(name: str, words: Iterable[str], **more: Any) -> dict[str, Any]:
     """Return a mined query with a candidate for each word, in this order."""
     hits = [
         {
-            "doc_id": f"{name}-{n:02d}", "rank": n, "score": 0.9 - n / 100, "source": "t",
+            "doc_id": f"{name}-{n:02d}", "rank": n, "score": 1 - n / 64, "source": "t",
             "choice": n, "verdict": "keep", "reason": "mined", "words": 4,
         }
         for n, _ in enumerate(words, 1)
     ]  # fmt: skip
     row = {"query_id": name, "query": f"what is {name}", "positives": [f"{name}-pos"]}
-    return row | {"positive_scores": [0.9], "positive_words": [4], "candidates": hits} | more
+    return row | {"positive_scores": [1.0], "positive_words": [4], "candidates": hits} | more
 
 
 def documents(rows: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:

@@ -149,7 +149,7 @@ def test_too_many_false_negatives(judge: Judge) -> None:
 def test_promote(judge: Judge) -> None:
     row = judge.one(["ruby", "wood", "gold", "ruby fool"], action="promote")
     assert row["positives"] == ["q-pos", "q-01", "q-03"] and row["promoted"] == ["q-01", "q-03"]
-    assert row["positive_scores"] == pytest.approx([0.9, 0.89, 0.87])
+    assert row["positive_scores"] == [1.0, 63 / 64, 61 / 64]
     assert row["positive_words"] == [4, 4, 4]
     assert all(len(row[name]) == 3 for name in SAID if name in row)
     assert names(row) == ["q-02", "q-04"]
@@ -167,7 +167,7 @@ def test_a_written_negative_that_is_promoted_is_none_any_more(judge: Judge) -> N
 def test_relabel(judge: Judge) -> None:
     row = judge.one(["ruby", "wood", "gold"], action="relabel")
     assert row["positives"] == ["q-03"] and row["relabelled_from"] == ["q-pos"]
-    assert row["positive_scores"] == pytest.approx([0.87])
+    assert row["positive_scores"] == [61 / 64]
     assert [verdict for verdict, _ in verdicts(row)] == ["drop", "keep", "drop"]
     assert "q-pos" not in names(row), "the old positive is no negative"
     assert judge.one(["gold fool", "wood"], action="relabel")["positives"] == ["q-pos"]
