@@ -38,6 +38,8 @@ def show_forecast(
     lines = _forecast_lines(found, price, concurrency)
     if found.second is not None:
         lines += _second_lines(found, found.second, other)
+        if price is not None and other is None:
+            lines.append(("confirm cost", "?", "--prices takes the prices of both models"))
     for line in lines:
         table.add_row(*map(escape, line))
     console.print(table)

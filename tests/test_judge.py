@@ -16,6 +16,7 @@ from gpte_data.positives import SAID
 from gpte_data.records import kept
 from gpte_data.stage import Context, Rejected, Row
 from gpte_data.stages.judge_negatives import judge_negatives
+from gpte_data.stages.select_negatives import select_negatives
 
 WORDS = ("ruby", "wood", "ruby fool", "tin", "ruby half", "gold", "clash", "mute", "odd", "astray")
 
@@ -367,6 +368,24 @@ def test_a_prompt_of_ones_own(judge: Judge) -> None:
     row = judge.one(["ruby", "wood"], prompt=str(path))
     assert names(row) == ["q-02"] and "mine 7" in row["judged_by"]
     assert judge.ctx.ledger.notes["calls of mine (confirm)"] == 1
+
+
+def test_choosing_again_takes_nothing_back(judge: Judge) -> None:
+    """select-negatives gives new verdicts to what the judge kept, and to nothing else."""
+    rows = {"a": [*WORDS, "wood"], "b": ["gold", "wood", "wood"]}
+    for action in ("drop", "promote"):
+        judged = judge(rows, action=action, depth=8)
+        for row in judged:
+            for hit in row["candidates"]:
+                hit["positive_similarity"] = 0.5
+        chosen = list(select_negatives(judged, relative_margin=0.0))
+        for before, after in zip(judged, chosen, strict=True):
+            dropped = [hit for hit in before["candidates"] if hit["verdict"] == "drop"]
+            assert dropped and all(hit in after["candidates"] for hit in dropped)
+            assert set(names(after)) <= set(names(before)) - set(after["positives"])
+            kept_ = [hit for hit in after["candidates"] if hit["verdict"] == "keep"]
+            assert kept_ or action == "promote", "the margin is below the new positives"
+            assert all("judge" not in hit["reason"] for hit in kept_)
 
 
 def test_rows_from_parquet_are_the_same(judge: Judge) -> None:

@@ -1,7 +1,7 @@
 """Choose negatives again among candidates that `mine-negatives` stored: no model, no search.
 
 Everything that mining knew of a candidate is in its row, so that a rule, a budget or a way of
-sampling can be tried in seconds. Verdicts that another stage gave (a reranker's) stand: what it
+sampling can be tried in seconds. Verdicts of a later stage (a reranker, a judge) stand: what it
 dropped stays dropped; what this stage or mining dropped by a rule is judged afresh.
 """
 
@@ -127,6 +127,16 @@ def _judged(row: Row, judge: "Judge", hubs: Mapping[str, int], *, budget: bool) 
     return row | {"candidates": Candidates(columns, len(row["candidates"]))}
 
 
+def _by_filters(columns: Mapping[str, Any], n: int) -> Any:
+    """Tell which candidates a later stage has looked at: its drops are not this stage's to undo."""
+    import numpy as np
+
+    if "rerank_score" in columns:
+        return np.ones(n, dtype=bool)
+    rules = columns["rules"].is_valid() if "rules" in columns else [False] * n
+    return np.array(rules, dtype=bool)
+
+
 def _beyond(query_id: str, doc_ids: list[str], hubs: Mapping[str, int]) -> list[bool]:
     """Tell which documents are hubs that other queries have."""
     from gpte_data.mining.hubs import place
@@ -178,7 +188,7 @@ def _hits(row: Row, columns: Mapping[str, Any], needs: Sequence[str]) -> "Hits":
             "hub": np.zeros(n, dtype=bool),
             "own": own & ~random,
             "earlier": earlier,
-            "dropped": (texts("verdict") == "drop") & ("rerank_score" in columns),
+            "dropped": (texts("verdict") == "drop") & _by_filters(columns, n),
         },
         np.asarray(described, dtype=np.float32).reshape(-1, len(EVIDENCE)),
         np.array(row["positive_scores"], dtype=np.float32),
