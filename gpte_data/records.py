@@ -141,6 +141,12 @@ FIELDS: Mapping[str, str] = {
     "estimate_weights": "list<float>",
     "estimate_hidden": "float",
     "positive_rerank_scores": "list<float>",
+    "contaminated_positives": "list<string>",
+    "contaminated_by": "string",
+    "eval_part": "string",
+    "eval_id": "string",
+    "overlap": "float",
+    "similarity": "float",
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""
