@@ -17,7 +17,9 @@ from gpte_data.contamination.words import Hashed, hashed, letters_of_a_word
 
 BLOCK = 4096
 """Evaluation texts that are taken in together."""
-COLUMNS = ("ids", "group", "sizes", "run", "share", "small", "whole", "body", "order")
+COLUMNS = (
+    "ids", "group", "sizes", "run", "share", "spare", "small", "words", "whole", "body", "order",
+)  # fmt: skip
 
 
 def build(groups: Sequence[Group], texts: Iterable[EvalText], measure: Measure) -> Index:
@@ -50,10 +52,12 @@ class _Parts:
         sizes = np.diff(said.starts)
         run = self.measure.runs(sizes, letters)
         ids = pa.array([text.eval_id for text in block], pa.large_string())
+        spare = self.measure.spare(sizes, letters)
+        words = (said.numbers & np.uint64(LOW)).astype(np.uint32)[np.repeat(spare > 0, sizes)]
         found = (
             ids.filter(pa.array(fresh)), group[fresh].astype(np.int32), sizes, run,
-            self.measure.shares(sizes, letters), self._runs(said, run), said.whole, said.body,
-            self.read + np.flatnonzero(fresh),
+            self.measure.shares(sizes, letters), spare, self._runs(said, run), words,
+            said.whole, said.body, self.read + np.flatnonzero(fresh),
         )  # fmt: skip
         for name, column in zip(COLUMNS, found, strict=True):
             self.columns[name].append(column)
@@ -95,6 +99,7 @@ class _Parts:
             if name != "ids"
         }
         sizes, whole, body = joined["sizes"], joined.pop("whole"), joined.pop("body")
+        lined = np.where(joined["spare"] > 0, sizes, 0)
         other = np.flatnonzero((body != whole) & (body != 0))
         keys = np.concatenate([whole, body[other]])
         order = np.argsort(keys, kind="stable")
@@ -104,6 +109,7 @@ class _Parts:
             groups=list(groups),
             ids=pa.chunked_array(self.columns["ids"], pa.large_string()).combine_chunks(),
             starts=np.cumsum(sizes) - sizes,
+            word_starts=np.cumsum(lined) - lined,
             tables={n: _table(self.runs.pop(n), self.words) for n in sorted(self.runs)},
             whole=(keys[order], texts[order]),
             counts=self._counts(groups),

@@ -52,6 +52,9 @@ class Index:
         small: Half the hash of the run that begins at each word, (words,) in uint32.
         tables: Words of a run -> all runs of that length.
         whole: Hashes of whole texts, sorted, (hashes,), and the text of each.
+        spare: How many words of a text may differ where the others stand in one line, (texts,).
+        words: Half the hash of each word of texts that may have such a line, (words,) in uint32.
+        word_starts: Where those of each text begin, (texts,).
         order: Its number among all that were read, (texts,).
         counts: What to say of the sets, with how many texts.
     """
@@ -67,6 +70,9 @@ class Index:
     small: Any
     tables: dict[int, Table]
     whole: tuple[Any, Any]
+    spare: Any
+    words: Any
+    word_starts: Any
     order: Any
     counts: dict[str, int]
 

@@ -10,6 +10,7 @@ and below 10 words the whole text must stand in the row.
     words of the text    run                share
     40 and more          10                 --min-overlap (.5)
     10 to 39             5                  .75, or more where --min-overlap is
+    10 to 19             5                  or all words but one, in one line
     5 to 9               the whole text     1
     up to 4              found as a whole row alone
 
@@ -68,6 +69,16 @@ class Measure:
         counted = lengths // letters
         short = np.where(counted >= self.ngram, self.close, 1.0)
         return np.where(counted >= 4 * self.ngram, self.min_overlap, short)
+
+    def spare(self, lengths: Any, letters: Any) -> Any:
+        """Return how many words may differ where the others stand in one line, (texts,).
+
+        0 where that is not asked for.
+        """
+        import numpy as np
+
+        counted = lengths // letters
+        return np.where((counted >= self.ngram) & (counted < 2 * self.ngram), letters, 0)
 
     def piece_shares(self, lengths: Any) -> Any:
         """Return what share of a row must stand in an evaluation text, for the row to be a piece.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gpte_data.contamination.alignment import aligned
 from gpte_data.contamination.coverage import LOW, Runs, covered
 from gpte_data.contamination.grams import Grams
 from gpte_data.contamination.index import Index
@@ -58,16 +59,22 @@ def find(index: Index, rows: Hashed) -> Found:
 def _by_runs(index: Index, table: Table, rows: Hashed, grams: Grams, n: int) -> list[Found]:
     """Return the rows that hold evaluation texts whose runs have n words."""
     hashes, places = grams.of(n)
+    sizes = np.diff(rows.starts)
     owner = np.searchsorted(rows.starts, places, "right") - 1
-    row, text = _candidates(index, table, hashes, owner, np.diff(rows.starts), n)
+    row, text = _candidates(index, table, hashes, owner, sizes, n)
     if not len(row):
         return []
-    sizes = np.diff(rows.starts)
     counts = np.bincount(owner, minlength=len(rows))
     own = Runs((hashes & np.uint64(LOW)).astype(np.uint32), np.cumsum(counts) - counts, counts)
     of_text = covered(index.runs(n), text, own, row, n) / index.sizes[text]
     found = [_kept(row, text, OVERLAPS, of_text, index.share[text])]
-    long = (n == index.measure.ngram) & (index.share[text] < 1)
+    lined = (index.spare[text] > 0) & (of_text < index.share[text])
+    if lined.any():
+        of_line = aligned(index, text[lined], rows, own, places, row[lined], n)
+        size = index.sizes[text[lined]]
+        least = 1 - index.spare[text[lined]] / size
+        found.append(_kept(row[lined], text[lined], OVERLAPS, of_line / size, least))
+    long = (n == index.measure.ngram) & (index.run[text] == n) & (index.share[text] < 1)
     if long.any():
         row, text = row[long], text[long]
         of_row = covered(own, row, index.runs(n), text, n) / sizes[row]
@@ -108,6 +115,7 @@ def _candidates(
     row, text = np.divmod(keys[order][first], len(index.sizes))
     needed = index.share[text] * index.sizes[text]
     nearness = (hits + skipped[row]) * n / needed
+    nearness[index.spare[text] > 0] += 1
     piece = index.measure.piece_shares(sizes[row]) * sizes[row]
     nearness = np.maximum(nearness, (own + skipped[row]) * n / piece)
     return _closest(row, text, nearness)
