@@ -124,10 +124,13 @@ def test_one_word_changed_in_twenty_hides_nothing(sea: Path, first: int) -> None
 
 def test_short_texts_need_more(sea: Path) -> None:
     assert one(f"{OTHER} {SHORT.replace('move', 'lift')}", sea) is None
-    assert one(f"{TINY} {OTHER}", sea) is None, "three words are no evidence inside another text"
+    inside = one(f"{OTHER} {TINY} {OTHER}", sea)
+    assert inside is not None, "three words are enough as a sentence"
+    assert (inside["rules"], inside["eval_id"]) == ([OVERLAPS], "tiny")
+    assert one(f"{OTHER[:-1]} what are tides {OTHER}", sea) is None, "and no evidence inside one"
     tiny = one(TINY.upper(), sea)
     assert tiny is not None
-    assert tiny["rules"] == [SAME]
+    assert tiny["rules"] == [SAME, OVERLAPS]
     half = " ".join(MIDDLE.split()[:9])
     assert one(f"{half} {OTHER}", sea) is None
 

@@ -18,7 +18,8 @@ from gpte_data.contamination.words import Hashed, hashed, letters_of_a_word
 BLOCK = 4096
 """Evaluation texts that are taken in together."""
 COLUMNS = (
-    "ids", "group", "sizes", "run", "share", "spare", "small", "words", "whole", "body", "order",
+    "ids", "group", "sizes", "run", "share", "sentences", "spare", "small", "words", "whole",
+    "body", "order",
 )  # fmt: skip
 
 
@@ -56,7 +57,8 @@ class _Parts:
         words = (said.numbers & np.uint64(LOW)).astype(np.uint32)[np.repeat(spare > 0, sizes)]
         found = (
             ids.filter(pa.array(fresh)), group[fresh].astype(np.int32), sizes, run,
-            self.measure.shares(sizes, letters), spare, self._runs(said, run), words,
+            self.measure.shares(sizes, letters),
+            self.measure.sentences(sizes, letters), spare, self._runs(said, run), words,
             said.whole, said.body, self.read + np.flatnonzero(fresh),
         )  # fmt: skip
         for name, column in zip(COLUMNS, found, strict=True):

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpte_data.contamination.index import Group, Index
-from gpte_data.contamination.matching import Found, find
+from gpte_data.contamination.matching import OVERLAPS, Found, find
+from gpte_data.contamination.sentences import find_sentences
 from gpte_data.contamination.similarity import Similar
 from gpte_data.contamination.words import hashed
 
@@ -54,7 +55,7 @@ class Checker:
 
     def hits(self, texts: Sequence[Text]) -> list[list[Hit]]:
         """Return for each text what it holds, by the surest rule and the nearest first."""
-        found = find(self.index, hashed(texts))
+        found = _joined(find(self.index, hashed(texts)), self._sentences(texts))
         if self.similar is not None:
             found = _joined(found, self.similar.find(texts))
         hits: list[list[Hit]] = [[] for _ in texts]
@@ -62,6 +63,10 @@ class Checker:
             group = self.index.groups[self.index.group[text]]
             hits[row].append(Hit(rule, group, self.index.ids[text].as_py(), overlap))
         return hits
+
+    def _sentences(self, texts: Sequence[Text]) -> Found:
+        row, text = find_sentences(self.index, texts)
+        return Found(row, text, np.full(len(row), OVERLAPS), np.ones(len(row)))
 
 
 def _joined(one: Found, other: Found) -> Found:

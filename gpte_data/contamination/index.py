@@ -52,6 +52,7 @@ class Index:
         small: Half the hash of the run that begins at each word, (words,) in uint32.
         tables: Words of a run -> all runs of that length.
         whole: Hashes of whole texts, sorted, (hashes,), and the text of each.
+        sentences: Whether a text is only found as a sentence of a row, or as the whole, (texts,).
         spare: How many words of a text may differ where the others stand in one line, (texts,).
         words: Half the hash of each word of texts that may have such a line, (words,) in uint32.
         word_starts: Where those of each text begin, (texts,).
@@ -70,6 +71,7 @@ class Index:
     small: Any
     tables: dict[int, Table]
     whole: tuple[Any, Any]
+    sentences: Any
     spare: Any
     words: Any
     word_starts: Any

@@ -12,7 +12,8 @@ and below 10 words the whole text must stand in the row.
     10 to 39             5                  .75, or more where --min-overlap is
     10 to 19             5                  or all words but one, in one line
     5 to 9               the whole text     1
-    up to 4              found as a whole row alone
+    3 or 4               a sentence of the row
+    1 or 2               found as a whole row alone
 
 The 10 is `--ngram`; the others follow: its half, and four times it. In scripts without spaces a
 word counts 2 or 5 characters.
@@ -24,7 +25,9 @@ from typing import Any
 CLOSE = 0.75
 """The share of a short text that must stand in shared runs."""
 LEAST = 5
-"""Words that a text must have to be found inside another."""
+"""Words that a text must have to be found inside another, wherever it stands."""
+SENTENCE = 3
+"""Words that it must have to be found there as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,11 @@ class Measure:
 
         counted = lengths // letters
         return np.where((counted >= self.ngram) & (counted < 2 * self.ngram), letters, 0)
+
+    def sentences(self, lengths: Any, letters: Any) -> Any:
+        """Return which texts are only found as a sentence of a row, or as the whole, (texts,)."""
+        counted = lengths // letters
+        return (counted >= SENTENCE) & (counted < LEAST)
 
     def piece_shares(self, lengths: Any) -> Any:
         """Return what share of a row must stand in an evaluation text, for the row to be a piece.

@@ -98,9 +98,9 @@ def hashed(texts: Sequence[tuple[str, str]]) -> Hashed:
         _NUMBERS.clear()
     parts = [(words(title) if title else [], words(body)) for title, body in texts]
     found = [title + body if title else body for title, body in parts]
-    bodies = [_whole(body) for _, body in parts]
+    bodies = [whole_hash(body) for _, body in parts]
     known = zip(parts, found, bodies, strict=True)
-    whole = [_whole(both) if title else body for (title, _), both, body in known]
+    whole = [whole_hash(both) if title else body for (title, _), both, body in known]
     starts = np.cumsum([0, *map(len, found)])
     numbers = map(_NUMBERS.__getitem__, chain.from_iterable(found))
     return Hashed(
@@ -113,7 +113,8 @@ def hashed(texts: Sequence[tuple[str, str]]) -> Hashed:
     )
 
 
-def _whole(found: list[str]) -> int:
+def whole_hash(found: list[str]) -> int:
+    """Return the hash of a text by its words, as if there were no spaces; 0 if there are none."""
     return _number("".join(found)) if found else 0
 
 
