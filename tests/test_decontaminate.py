@@ -4,6 +4,9 @@ import gzip
 import json
 import os
 import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -310,6 +313,23 @@ def test_the_same_rows_any_way_it_is_run(sea: Path, tmp_path: Path) -> None:
     assert "60 in = 60 out + 0 dropped" in said
 
 
+def test_killed_it_goes_on_to_the_same_bytes(sea: Path, tmp_path: Path) -> None:
+    data, rows = tmp_path / "data", list(mixed(6000))
+    for shard in range(6):
+        io.write(data / f"{shard:05d}.parquet", rows[1000 * shard : 1000 * shard + 1000])
+    ok("decontaminate", data, "-o", tmp_path / "whole", "--against", sea)
+    command = ["decontaminate", data, "-o", tmp_path / "killed", "--against", sea]
+    process = subprocess.Popen([sys.executable, "-m", "gpte_data", *map(str, command)])
+    first = tmp_path / "killed" / "_done" / "00000.json"
+    while not first.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    ok(*command)
+    for pattern in ("*.parquet", "_rejected/*"):
+        assert files(tmp_path / "killed", pattern) == files(tmp_path / "whole", pattern)
+
+
 def test_another_evaluation_set_is_other_work(sea: Path, tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "d.jsonl", list(mixed(6)))
     out = tmp_path / "out"
@@ -373,6 +393,8 @@ def test_bad_input_is_one_sentence(sea: Path, tmp_path: Path) -> None:
     assert "--against" in cli("decontaminate", good, "-o", out).sentence()
     told = cli("decontaminate", good, "-o", out, "--against", "mteb:SciFact").sentence()
     assert "mteb" in told
+    inside = cli("decontaminate", good, "-o", sea / "out", "--against", sea).sentence()
+    assert "is the folder that is read, or inside it" in inside
     assert not out.exists()
 
 
