@@ -42,6 +42,8 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     asks: ClassVar[bool] = False
     """Whether a language model is asked, which can be planned and tried out beforehand."""
+    takes_input_for_corpus: ClassVar[bool] = True
+    """Whether a stage that can do with a corpus, and is given none, takes its input for it."""
 
     seed: Annotated[int, Runtime()] = Field(
         0, description="Seed of every random choice; each row draws its own from it and its id."

@@ -26,6 +26,8 @@ def with_input(stage: Stage, cfg: StageConfig, source: str, path: Path) -> Stage
     corpus = stage.config.model_fields.get("corpus")
     if corpus is None or corpus.is_required() or getattr(cfg, "corpus", None):
         return cfg
+    if not cfg.takes_input_for_corpus:
+        return cfg
     return cfg.model_copy(update={"corpus": (path,)})
 
 

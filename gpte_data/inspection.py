@@ -60,7 +60,7 @@ def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> 
     for path in paths:
         counted.add(io.read(path))
     ledger = Ledger.total(ledgers)
-    ledger.notes += counted.notes
+    ledger.notes.update(counted.notes)
     return {
         "folder": str(folder),
         "stage": last.identity.get("stage") if last else None,

@@ -72,7 +72,7 @@ class Ledger:
             total.rows_out += one.rows_out
             total.dropped += one.dropped
             total.failed += one.failed
-            total.notes += one.notes
+            total.notes.update(one.notes)  # += would leave out what was counted 0 times
         return total
 
 

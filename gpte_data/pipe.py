@@ -65,7 +65,8 @@ def _closed_pipe() -> Iterator[None]:
 
 def _wants_corpus(stage: Stage, cfg: StageConfig) -> bool:
     """Tell whether the input must be read twice, because it is its own corpus."""
-    return "corpus" in stage.config.model_fields and not getattr(cfg, "corpus", None)
+    takes = cfg.takes_input_for_corpus and "corpus" in stage.config.model_fields
+    return takes and not getattr(cfg, "corpus", None)
 
 
 def _rows(stage: Stage, cfg: StageConfig, path: Path | None) -> Iterable[Row]:

@@ -111,6 +111,9 @@ def _check_apart(output: Path, job: Job, rejected: Path | None) -> None:
     here, there = output.resolve(), job.source.resolve()
     below = "input" not in job.identity and there in here.parents
     others = [*getattr(job.cfg, "corpus", ()), *getattr(job.cfg, "earlier", ())]
+    against = [Path(one).resolve() for one in getattr(job.cfg, "against", ())]
+    below = below or any(path in here.parents for path in against)
+    others += against
     read = [there, *(path.resolve() for path in others)]
     if below or any(here in (path, path.parent) for path in read):
         raise BadOption(f"-o {output} is the folder that is read, or inside it: give another")

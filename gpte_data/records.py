@@ -154,6 +154,12 @@ FIELDS: Mapping[str, str] = {
     "promoted": "list<string>",
     "relabelled_from": "list<string>",
     "judged_by": "string",
+    "contaminated_positives": "list<string>",
+    "contaminated_by": "string",
+    "eval_part": "string",
+    "eval_id": "string",
+    "overlap": "float",
+    "similarity": "float",
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""

@@ -52,6 +52,7 @@ FLOORS = [
     ["mining"],
     ["positives"],
     ["judges"],
+    ["contamination"],
     ["stages"],
     ["shard"],
     ["whole", "engines", "ray"],
