@@ -65,6 +65,10 @@ class Context:
     """A language model to ask in place of the config's: one that only counts, for a dry run."""
 
 
+BY_ROW = "by_row"
+"""Of what a survey returns: an Arrow table of what it says of single rows, in the order of its
+column `row`, their numbers in the whole input. A shard gets the part about its own rows, counted
+from its first."""
 Scope = Literal["shard", "whole"]
 Function = Callable[[Iterable[Row], Any, Context], Iterator[Event]]
 
