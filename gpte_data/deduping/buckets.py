@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gpte_data.deduping.reading import StoredSets
 from gpte_data.deduping.shingles import jaccard
+from gpte_data.deduping.storing import StoredSets
 
 DEEPEST = 256
 """Sets of a bucket that another is compared with, at most."""

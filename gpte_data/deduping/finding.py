@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,15 @@ def find(cfg: DedupConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, An
         cfg: The options.
         read: Reads the rows of the input anew.
     """
-    given, told = Given.of(cfg, read), Counter[str]()
-    rows, datasets = _read(given)
+    minhash = Shingling(cfg.jaccard, cfg.shingle) if "minhash" in cfg.ways else None
+    with closing(Reader(minhash)) as reader:
+        return _found(Given.of(cfg, read), reader)
+
+
+def _found(given: Given, reader: Reader) -> Mapping[str, Any]:
+    """Return what is said, as long as the reader's files are open."""
+    cfg, told = given.cfg, Counter[str]()
+    rows, datasets = _read(given, reader)
     order = ordered(
         rows, datasets.others, datasets.of, cfg.survivor,
         lambda wanted: given.contents(wanted - datasets.others),
@@ -54,10 +62,9 @@ def find(cfg: DedupConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, An
     return {BY_ROW: table, "said": "\n".join(f"{what}: {n:,}" for what, n in (+told).items())}
 
 
-def _read(given: Given) -> tuple[Rows, Datasets]:
+def _read(given: Given, reader: Reader) -> tuple[Rows, Datasets]:
     """Read all datasets, those that win first."""
     cfg = given.cfg
-    reader = Reader(Shingling(cfg.jaccard, cfg.shingle) if "minhash" in cfg.ways else None)
     counts = [reader.read(given.said_in(folder)) for folder in cfg.against]
     counts.append(reader.read(given.said()))
     if not counts[-1]:

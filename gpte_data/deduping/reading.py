@@ -1,18 +1,15 @@
-"""All rows as columns: ids, hashes and lengths in memory, shingles and band keys in a file.
+"""All rows as columns: ids, hashes and lengths in memory, shingles and band keys in files.
 
-Texts are gone as soon as they are hashed. Of 40 million words the shingles take 160 MB of a
-temporary file without a name; it lies where TMPDIR says, and goes with the process.
+Texts are gone as soon as they are hashed.
 """
 
 import hashlib
 import os
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +17,7 @@ import pyarrow as pa
 from gpte_data.deduping.compared import Said
 from gpte_data.deduping.normal import normal, without_spaces
 from gpte_data.deduping.shingles import Bands, Sets, band_keys, hashed
+from gpte_data.deduping.storing import Spill, StoredSets
 
 BLOCK = 1 << 18
 """Characters whose shingles are made at a time: their numbers fit a processor's cache."""
@@ -70,29 +68,6 @@ class Shingling:
         return (False, True) if words * self.jaccard < short else (False,)
 
 
-class Spill:
-    """Numbers in a temporary file."""
-
-    def __init__(self) -> None:
-        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="gpte-data-dedup-")  # noqa: SIM115
-        self.size = 0
-
-    def append(self, numbers: Any) -> int:
-        """Write numbers; return the byte at which they begin."""
-        start = self.size
-        self.size += self.file.write(np.ascontiguousarray(numbers).tobytes())
-        return start
-
-    def read(self, start: int, count: int, kind: type) -> Any:
-        """Return so many numbers from a byte on."""
-        wanted = count * np.dtype(kind).itemsize
-        self.file.flush()
-        found = b""
-        while len(found) < wanted:  # a read gives 2 GB at most
-            found += os.pread(self.file.fileno(), wanted - len(found), start + len(found))
-        return np.frombuffer(found, dtype=kind)
-
-
 @dataclass
 class Rows:
     """What is known of all rows.
@@ -109,44 +84,10 @@ class Rows:
     hashes: Any
     lengths: Any
     duplicates: dict[int, tuple[str, ...]]
-    sets: "StoredSets | None"
+    sets: StoredSets | None
 
     def __len__(self) -> int:
         return len(self.lengths)
-
-
-@dataclass
-class StoredSets:
-    """Sets of shingles in a file, and their band keys in another.
-
-    Attributes:
-        bands: How many keys a set has.
-        rows: The row that each set is of, (sets,) in int64; a row may have two.
-        sizes: Shingles of each set, (sets,) in int32.
-        starts: The byte at which each begins, (sets,) in int64.
-    """
-
-    bands: int
-    rows: Any
-    sizes: Any
-    starts: Any
-    values: Spill
-    keys: Spill
-    parts: list[tuple[int, int]] = field(default_factory=list)
-    """Of each block of keys the first byte, and how many sets it has."""
-
-    def __post_init__(self) -> None:
-        self.get = lru_cache(maxsize=4096)(self._get)
-
-    def _get(self, place: int) -> Any:
-        """Return a set, in order, (size,) in uint32."""
-        return self.values.read(int(self.starts[place]), int(self.sizes[place]), np.uint32)
-
-    def band(self, number: int) -> Any:
-        """Return the keys of a band, (sets,) in uint64."""
-        read = self.keys.read
-        parts = [read(start + 8 * number * n, n, np.uint64) for start, n in self.parts]
-        return np.concatenate(parts)
 
 
 class Reader:
@@ -221,6 +162,11 @@ class Reader:
             if one.duplicates:
                 self.duplicates[row] = one.duplicates
         self.count += len(block)
+
+    def close(self) -> None:
+        """Let go of the files; sets can't be read any more."""
+        for spill in (self.values, self.keys):
+            spill.file.close()
 
     def rows(self) -> Rows:
         """Return all that was read."""

@@ -43,7 +43,7 @@ class Datasets:
 
 def by_row(rows: Rows, datasets: Datasets, order: Ordered, decided: Decided, id_field: str) -> Any:
     """Return what is said of rows of the input, as an Arrow table in the order of `row`."""
-    places = np.flatnonzero(decided.rules)
+    places = datasets.others + np.flatnonzero(decided.rules[datasets.others :])
     table = _dropped(rows, datasets, order, decided, places, id_field)
     stands_for = _stands_for(rows, datasets, order, decided, places)
     numbers = pa.array(list(stands_for), pa.int64())
