@@ -44,9 +44,9 @@ class Buckets:
         """Where the buckets of each set begin."""
         self.sizes = sets.sizes[mine]
         self._set_of = entries
-        self._last = array("q", [-1]) * count
+        self._last = array("i", [-1]) * count
         """Of each bucket the last entry of a set that was kept."""
-        self._before = array("q", [-1]) * len(entries)
+        self._before = array("i", [-1]) * len(entries)
         """Of each entry the one of its bucket that was kept before it."""
         self.first = np.searchsorted(self.owners, np.arange(len(rows) + 1))
         """Where the sets of each leader begin."""
@@ -115,7 +115,7 @@ def _shared(sets: StoredSets, mine: Any) -> tuple[Any, Any, int]:
         For each entry the number of its set in `mine`, lowest first, and of its bucket; and how
         many buckets there are.
     """
-    members, numbers, count = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    members, numbers, count = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], 0
     for band in range(sets.bands):
         keys = sets.band(band)[mine]
         order = np.argsort(keys, kind="stable")
@@ -124,9 +124,10 @@ def _shared(sets: StoredSets, mine: Any) -> tuple[Any, Any, int]:
         bucket = np.cumsum(first) - 1
         many = np.bincount(bucket)[bucket] > 1
         found, of = np.unique(bucket[many], return_inverse=True)
-        members.append(order[many])
-        numbers.append(of + count)
+        members.append(order[many].astype(np.int32))
+        numbers.append((of + count).astype(np.int32))
         count += len(found)
     joined = np.concatenate(members)
+    del members
     order = np.argsort(joined, kind="stable")
     return joined[order], np.concatenate(numbers)[order], count

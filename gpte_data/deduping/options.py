@@ -55,7 +55,8 @@ class DedupConfig(StageConfig):
         0.95, gt=0, le=1, description="Cosine of vectors from which two are near-duplicates."
     )
     teacher: str = Field(
-        "st:all-MiniLM-L6-v2", description="Embedder of --by semantic: st:, openai:, vllm:MODEL …"
+        "st:all-MiniLM-L6-v2",
+        description="Of --by semantic: st:, openai:, vllm: or model2vec:MODEL.",
     )
     prompt: str = Field("", description="Put before each text when it is embedded.")
     max_length: int | None = Field(

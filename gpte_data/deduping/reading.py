@@ -169,16 +169,18 @@ class Reader:
             spill.file.close()
 
     def rows(self) -> Rows:
-        """Return all that was read."""
+        """Return all that was read, and keep no copy."""
         hashes = np.frombuffer(b"".join(self.hashes), dtype=np.uint64).reshape(-1, 2)
         ids = pa.concat_arrays(self.ids or [pa.array([], pa.large_string())])
         lengths = np.concatenate([np.zeros(0, np.int32), *self.lengths])
+        self.ids, self.hashes, self.lengths = [], [], []
         return Rows(ids, hashes, lengths, self.duplicates, self._stored())
 
     def _stored(self) -> StoredSets | None:
         if self.shingling is None or not self.sets:
             return None
         rows, sizes, starts = (np.concatenate(part) for part in zip(*self.sets, strict=True))
+        self.sets = []
         bands = self.shingling.bands.count
         return StoredSets(bands, rows, sizes, starts, self.values, self.keys, self.parts)
 
