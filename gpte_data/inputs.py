@@ -12,7 +12,7 @@ from gpte_data import io
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput
 from gpte_data.shard import Job
-from gpte_data.stage import Row, Stage
+from gpte_data.stage import BY_ROW, Row, Stage
 
 
 def with_input(stage: Stage, cfg: StageConfig, source: str, path: Path) -> StageConfig:
@@ -81,6 +81,31 @@ def survey(stage: Stage, cfg: StageConfig, read: Callable[[], Iterable[Row]]) ->
             yield row
 
     return hook(cfg, checked)
+
+
+def shares(shared: Mapping[str, Any], jobs: list[Job]) -> Iterator[Mapping[str, Any]]:
+    """Yield what each job, all in order, is told of a survey: of single rows, only of its own."""
+    start = 0
+    for job in jobs:
+        if BY_ROW not in shared:
+            yield shared
+            continue
+        rows = io.count(job.source)
+        stop = start + (rows if job.limit is None else min(rows, job.limit))
+        yield {**shared, BY_ROW: _part(shared[BY_ROW], start, stop)}
+        start = stop
+
+
+def _part(table: Any, start: int, stop: int) -> Any:
+    """Return the rows of a table about some rows of the input, with memory of their own."""
+    import numpy as np
+    import pyarrow as pa
+
+    numbers = table["row"].to_numpy()
+    first, last = np.searchsorted(numbers, (start, stop))
+    part = table.take(pa.array(range(first, last), pa.int64()))
+    place = table.schema.get_field_index("row")
+    return part.set_column(place, "row", pa.array(numbers[first:last] - start))
 
 
 def total_rows(stage: Stage, jobs: list[Job]) -> int | None:

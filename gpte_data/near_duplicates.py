@@ -68,6 +68,12 @@ class Kept:
         score, place = max(zip(scores, places, strict=True), key=lambda hit: (hit[0], -hit[1]))
         return (place, score) if score >= self.threshold else None
 
+    def fill(self, vectors: Any) -> None:
+        """Keep vectors, whatever is near them: (n, dimension) in float32, of length 1."""
+        self._block, self._places = vectors, np.full(len(vectors), -1)
+        for row in range(len(vectors)):
+            self.keep(row)
+
     def _vector(self, place: int) -> Any:
         return self._chunks[place // CHUNK][place % CHUNK]
 

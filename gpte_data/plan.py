@@ -15,6 +15,8 @@ from gpte_data.shard import Job
 from gpte_data.stage import Stage
 
 ENGINES = ("local", "ray")
+READ = ("corpus", "earlier", "against", "moved")
+"""Options that name datasets which are read."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,9 @@ def _check_apart(output: Path, job: Job, rejected: Path | None) -> None:
     """Refuse to write where is read; a folder of documents is read at any depth."""
     here, there = output.resolve(), job.source.resolve()
     below = "input" not in job.identity and there in here.parents
-    others = [*getattr(job.cfg, "corpus", ()), *getattr(job.cfg, "earlier", ())]
-    against = [Path(one).resolve() for one in getattr(job.cfg, "against", ())]
+    others = [Path(path) for name in READ for path in getattr(job.cfg, name, ())]
+    against = [Path(path).resolve() for path in getattr(job.cfg, "against", ())]
     below = below or any(path in here.parents for path in against)
-    others += against
     read = [there, *(path.resolve() for path in others)]
     if below or any(here in (path, path.parent) for path in read):
         raise BadOption(f"-o {output} is the folder that is read, or inside it: give another")

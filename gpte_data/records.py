@@ -20,6 +20,8 @@ class Passage(TypedDict):
     source: NotRequired[str]
     """The doc_id of the document that a chunk was cut from."""
     language: NotRequired[str]
+    duplicates: NotRequired[list[str]]
+    """Ids of those that went because this one stays."""
 
 
 class Candidate(TypedDict):
@@ -85,6 +87,8 @@ class Pair(TypedDict):
     seed: NotRequired[int]
     negatives: NotRequired[list[str]]
     """Passages written as its negatives; mining scores them beside what it finds."""
+    duplicates: NotRequired[list[str]]
+    """Ids of those that went because this one stays."""
     written: NotRequired[list[Passage]]
     """Passages that the recipe wrote, until `passages` has made a corpus of them."""
 
@@ -141,6 +145,7 @@ FIELDS: Mapping[str, str] = {
     "settings": "string",
     "generator": "string",
     "seed": "int",
+    "duplicates": "list<string>",
     "written": "list<passage>",
     "positive_scores": "list<float>",
     "positive_ranks": "list<int>",

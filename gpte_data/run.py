@@ -11,7 +11,15 @@ from gpte_data.config import StageConfig
 from gpte_data.engines import run_jobs
 from gpte_data.errors import TooManyFailures
 from gpte_data.files import alone, atomic, disk_errors, sweep
-from gpte_data.inputs import as_file, check_rows, reader, survey, total_rows, with_input
+from gpte_data.inputs import (
+    as_file,
+    check_rows,
+    reader,
+    shares,
+    survey,
+    total_rows,
+    with_input,
+)
 from gpte_data.ledger import Ledger
 from gpte_data.plan import RunOptions, plan, remaining
 from gpte_data.progress import Progress
@@ -65,7 +73,8 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
             prepared = _prepare(stage, cfg, jobs)
             shared = survey(stage, cfg, reader(stage, cfg, jobs))
             said = str(shared.get("said", ""))
-            _run_jobs(stage, cfg, [replace(job, shared=shared) for job in todo], options)
+            told = dict(zip((job.name for job in jobs), shares(shared, jobs), strict=True))
+            _run_jobs(stage, cfg, [replace(job, shared=told[job.name]) for job in todo], options)
         manifest.finish(output)
         ledger = Ledger.total(_marks(output, jobs))
         ledger.close()

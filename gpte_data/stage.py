@@ -67,6 +67,10 @@ class Context:
     """The same for a stage that asks two."""
 
 
+BY_ROW = "by_row"
+"""Of what a survey returns: an Arrow table of what it says of single rows, in the order of its
+column `row`, their numbers in the whole input. A shard gets the part about its own rows, counted
+from its first."""
 Scope = Literal["shard", "whole"]
 Function = Callable[[Iterable[Row], Any, Context], Iterator[Event]]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a virtual environment for each tool that benchmarks/throughput.py compares with.
+# Makes a virtual environment for each tool that benchmarks/throughput.py and dedup.py compare with.
 #
 #   scripts/peer_venvs.sh [FOLDER]        default .venv-peers here; FOLDER/curator and so on
 #
@@ -21,3 +21,6 @@ venv() {
 venv curator bespokelabs-curator==0.1.31
 venv distilabel "distilabel[openai]==1.5.3" requests  # which it imports and does not name
 venv data-designer data-designer==0.9.6
+# benchmarks/dedup.py
+venv datatrove "datatrove[io,processing]==0.10.1" spacy
+venv semhash semhash==0.5.0

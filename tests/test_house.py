@@ -53,6 +53,7 @@ FLOORS = [
     ["positives"],
     ["judges"],
     ["contamination"],
+    ["deduping"],
     ["stages"],
     ["shard"],
     ["whole", "engines", "ray"],
