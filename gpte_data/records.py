@@ -83,6 +83,23 @@ class Pair(TypedDict):
     """Passages written as its negatives; mining scores them beside what it finds."""
     written: NotRequired[list[Passage]]
     """Passages that the recipe wrote, until `passages` has made a corpus of them."""
+    dropped_positives: NotRequired[list[str]]
+    """Positives that a filter took away; they are no negatives either."""
+    dropped_rules: NotRequired[list[list[str]]]
+    """Of each of them, every rule that held against it, the surest first."""
+    consistency_teachers: NotRequired[list[str]]
+    positive_consistency_scores: NotRequired[list[list[float]]]
+    """Of each positive, its cosine to the query by each of those teachers."""
+    positive_consistency_ranks: NotRequired[list[list[int]]]
+    """Of each positive, its rank in the whole corpus by each of those teachers."""
+    positive_pair_scores: NotRequired[list[float]]
+    """By the reranker that judged pairs."""
+    positive_pair_places: NotRequired[list[int]]
+    """Place of each, 1 is the best, among all pairs that were scored with it."""
+    pair_population: NotRequired[int]
+    """How many these were; the same in all rows."""
+    pair_reranker: NotRequired[str]
+    """Its SPEC and a mark of its contents."""
 
 
 class Mined(Pair):
@@ -141,6 +158,15 @@ FIELDS: Mapping[str, str] = {
     "estimate_weights": "list<float>",
     "estimate_hidden": "float",
     "positive_rerank_scores": "list<float>",
+    "positive_consistency_scores": "list<list<float>>",
+    "positive_consistency_ranks": "list<list<int>>",
+    "consistency_teachers": "list<string>",
+    "positive_pair_scores": "list<float>",
+    "positive_pair_places": "list<int>",
+    "pair_population": "int",
+    "pair_reranker": "string",
+    "dropped_positives": "list<string>",
+    "dropped_rules": "list<list<string>>",
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""
@@ -185,6 +211,8 @@ def arrow_types() -> dict[str, Any]:
         "list<float>": pa.list_(pa.float32()),
         "list<int>": pa.list_(pa.int32()),
         "list<list<float>>": pa.list_(pa.list_(pa.float32())),
+        "list<list<int>>": pa.list_(pa.list_(pa.int32())),
+        "list<list<string>>": pa.list_(pa.list_(pa.string())),
         "list<passage>": pa.list_(pa.struct(list(passage.items()))),
         "list<candidate>": pa.list_(pa.struct(list(candidate.items()))),
     }
