@@ -20,6 +20,8 @@ class Passage(TypedDict):
     source: NotRequired[str]
     """The doc_id of the document that a chunk was cut from."""
     language: NotRequired[str]
+    masked: NotRequired[list[str]]
+    """What personal data was masked in its texts: EMAIL, PHONE …, one for each place."""
 
 
 class Candidate(TypedDict):
@@ -141,6 +143,7 @@ FIELDS: Mapping[str, str] = {
     "task": "string",
     "instruction": "string",
     "language": "string",
+    "masked": "list<string>",
     "persona_id": "string",
     "persona": "string",
     "query_type": "string",

@@ -51,7 +51,7 @@ FLOORS = [
     ["teachers", "casting", "distinct", "examples", "rehearsal", "prompt_lint"],
     ["mining"],
     ["positives"],
-    ["pair_rules"],
+    ["pair_rules", "text_rules"],
     ["stages"],
     ["shard"],
     ["whole", "engines", "ray"],

@@ -11,6 +11,7 @@ STAGES = {
     "synth": "Write queries and passages by a recipe, with a language model or by extraction.",
     "choose-examples": "Find the examples that are worth showing to a model that writes queries.",
     "passages": "Make a corpus of the passages that a recipe wrote.",
+    "filter-texts": "Drop or mend texts by language, encoding, quality or personal data.",
     "filter-pairs": "Keep pairs that are good themselves, by consistency, cosine or reranker.",
     "mine-negatives": "Rank the corpus for each query and judge which documents are negatives.",
     "select-negatives": "Choose negatives again among mined candidates, without a model.",
