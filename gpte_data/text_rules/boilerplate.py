@@ -36,9 +36,21 @@ _NOTICES = [
 ]
 
 
+_HINTS = (
+    "cookie", "privacy", "terms ", "javascript", "your browser", "rights reserved", "©", "(c)",
+    "skip to", "log in", "sign in", "home", "read more", "click here", "back to top", "subscribe",
+    "follow us", "share ", "クッキー", "쿠키", "impressum", "confidentialit", "privacidad",
+    "privacidade",
+)  # fmt: skip
+"""Words without which there is no notice: quick to find."""
+
+
 def boilerplate(text: str) -> list[str]:
     """Return the rules that hold against a text."""
     found = [PLACEHOLDER] if _PLACEHOLDER.search(text) else []
+    lower = text.lower()
+    if not any(map(lower.__contains__, _HINTS)):
+        return found
     kinds = sum(pattern.search(text) is not None for pattern in _NOTICES)
     if kinds > 1 or (kinds and count_words(text) <= SHORT):
         found.append(NOTICE)

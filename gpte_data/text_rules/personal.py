@@ -26,10 +26,15 @@ Span = tuple[int, int]
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b")
-_CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
+_CARD = re.compile(
+    r"(?<![\w.-])(?<!\d )(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5})"
+    r"(?![\w-]| \d|\.\d)"
+)
+"""As cards are printed: in one, in fours, or 4-6-5 and 4-6-4."""
 _IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)")
 _IP6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _VERSION = re.compile(r"(?:version|release|section|chapter|§|v\.?)\s*$", re.IGNORECASE)
+_YEARS = re.compile(r"\D*(?:1[0-9]|20)\d\d\s*[-–/]\s*\d{2,4}\D*")
 _DIGITS = re.compile(r"\d(?:\D{0,3}\d){6}")
 """What every phone number has."""
 
@@ -65,7 +70,7 @@ def _is_card(digits: str) -> bool:
     """Tell whether an issuer gives out such numbers, and Luhn's digit is right."""
     lengths = {"3": (14, 15, 16), "4": (13, 16, 19), "5": (16,), "6": (16, 17, 18, 19)}
     first = "5" if 2221 <= int(digits[:4]) <= 2720 else digits[0]
-    if len(digits) not in lengths.get(first, ()) or len(set(digits)) < 3:
+    if len(digits) not in lengths.get(first, ()) or len(set(digits)) < 2:
         return False
     doubled = [int(one) * (1 + place % 2) for place, one in enumerate(reversed(digits))]
     return sum(one - 9 * (one > 9) for one in doubled) % 10 == 0
@@ -87,9 +92,14 @@ def _is_public(said: str) -> bool:
 
 
 def _phones(text: str, region: str) -> Iterator[Span]:
-    if _DIGITS.search(text) and (region or "+" in text or "\uff0b" in text):
-        found = library().PhoneNumberMatcher(text, region or None)
-        yield from ((match.start, match.end) for match in found)
+    """Find numbers written as their country groups them; years and decimals look like some."""
+    if not _DIGITS.search(text) or not (region or "+" in text or "\uff0b" in text):
+        return
+    strict = library().Leniency.STRICT_GROUPING
+    for match in library().PhoneNumberMatcher(text, region or None, strict):
+        before = text[max(0, match.start - 1) : match.start]
+        if not _YEARS.fullmatch(match.raw_string) and before not in (".", ","):
+            yield match.start, match.end
 
 
 _FINDERS: dict[str, Callable[[str, str], Iterator[Span]]] = {

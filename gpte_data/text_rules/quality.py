@@ -9,27 +9,34 @@ measured. Upper case and links have no published threshold.
 import re
 from collections import Counter
 from collections.abc import Callable
-from itertools import chain
+from functools import lru_cache
 
-from gpte_data.scripts import LETTERS_PER_WORD, count_words, is_unspaced, letters_per_word, script
+from gpte_data.scripts import count_words, is_unspaced, letters_per_word, script
 
 ENOUGH = 20
 """Words below which shares are not measured."""
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\[[^\]\n]*\]\([^)\s]+\)", re.IGNORECASE)
+_NO_SPACES = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W_{_NO_SPACES}]+")
+"""A character of a script without spaces, or a word of another."""
 _BULLET = ("•", "‣", "▪", "●", "○", "■", "·", "-", "*", "–", "—")
 _SYMBOL = re.compile(r"#|\.\.\.|…")
 
 
+@lru_cache(maxsize=4)
+def _unspaced(text: str) -> bool:
+    return is_unspaced(text)
+
+
+@lru_cache(maxsize=4)
 def words(text: str) -> list[str]:
-    """Return the words of a text; letters of scripts without spaces are words of their own."""
-    if not is_unspaced(text):
+    """Return the words of a text.
+
+    In scripts without spaces each letter is one, and punctuation is none.
+    """
+    if not _unspaced(text):
         return text.split()
-    return list(chain.from_iterable(map(_letters, text.split())))
-
-
-def _letters(word: str) -> list[str]:
-    unspaced = any(script(one) in LETTERS_PER_WORD for one in word)
-    return list(word) if unspaced else [word]
+    return [word for word in map(str.strip, _WORD.findall(text)) if word]
 
 
 def _lines(text: str) -> list[str]:
@@ -38,13 +45,18 @@ def _lines(text: str) -> list[str]:
 
 def mean_word_length(text: str) -> float | None:
     """Return the characters of a word on average; None where no spaces part words."""
-    return None if is_unspaced(text) else sum(map(len, text.split())) / len(text.split())
+    return None if _unspaced(text) else sum(map(len, text.split())) / len(text.split())
 
 
 def letter_words(text: str) -> float:
     """Return the share of words with a letter."""
     found = words(text)
-    return sum(any(map(str.isalpha, word)) for word in found) / len(found)
+    return sum(any(map(_is_letter, word)) for word in found) / max(1, len(found))
+
+
+def _is_letter(character: str) -> bool:
+    """Tell whether a character is a letter or a vowel sign."""
+    return character.isalpha() or bool(script(character))
 
 
 def symbols(text: str) -> float:
@@ -93,20 +105,20 @@ def repeated_ngrams(text: str) -> float:
 
 def _width(text: str, number: int) -> int:
     """Return how many of `words` make a number of words."""
-    return round(number * letters_per_word(text)) or number if is_unspaced(text) else number
+    return round(number * letters_per_word(text)) or number if _unspaced(text) else number
 
 
 def _runs(text: str, number: int) -> tuple[list[str], int]:
     """Return all so many words in a row, without spaces, and how long all words are."""
     found, width = words(text), _width(text, number)
     starts = range(len(found) - width + 1)
-    return ["".join(found[n : n + width]) for n in starts], sum(map(len, found))
+    return ["".join(found[n : n + width]) for n in starts], max(1, sum(map(len, found)))
 
 
 def upper_case(text: str) -> float | None:
-    """Return the share of upper case among letters that have cases; None where hardly any have."""
-    upper, lower = sum(map(str.isupper, text)), sum(map(str.islower, text))
-    return upper / (upper + lower) if upper + lower >= 10 else None
+    """Return the share of upper case among all letters; None where there are hardly any."""
+    every = sum(map(str.isalpha, text))
+    return sum(map(str.isupper, text)) / every if every >= 10 else None
 
 
 def links(text: str) -> float:
