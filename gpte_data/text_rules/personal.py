@@ -98,6 +98,8 @@ def _phones(text: str, region: str) -> Iterator[Span]:
     strict = library().Leniency.STRICT_GROUPING
     for match in library().PhoneNumberMatcher(text, region or None, strict):
         before = text[max(0, match.start - 1) : match.start]
+        if sum(map(str.isdigit, match.raw_string)) < 7:  # a year, in a country of short numbers
+            continue
         if not _YEARS.fullmatch(match.raw_string) and before not in (".", ","):
             yield match.start, match.end
 
