@@ -18,6 +18,7 @@ from gpte_data.stage import Rejected, Row
 from gpte_data.stages import load
 
 SIZE = 16
+SHIFT = np.linspace(-0.8, 0.8, SIZE)
 
 
 class World:
@@ -30,18 +31,18 @@ class World:
         self.queries = dice.normal(size=(8, SIZE))
         self.texts = [f"Passage {n}" for n in range(passages)]
 
-    def teacher(self, name: str = "v", shift: float = 0.0) -> str:
+    def teacher(self, name: str = "v", shift: Any = 0.0) -> str:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        np.save(folder / "documents.npy", self.documents + shift)
+        np.save(folder / "documents.npy", self.documents * (1 + shift))
         np.save(folder / "queries.npy", self.queries)
         (folder / "queries.txt").write_text("\n".join(f"q{n}" for n in range(len(self.queries))))
         rows = [{"doc_id": f"d{n}", "text": said} for n, said in enumerate(self.texts)]
         io.write(self.corpus / "00000.parquet", rows)
         return f"vectors:{folder}"
 
-    def scores(self, query: int, shift: float = 0.0) -> Any:
-        documents = self.documents + shift
+    def scores(self, query: int, shift: Any = 0.0) -> Any:
+        documents = self.documents * (1 + shift)
         documents = documents / np.linalg.norm(documents, axis=1, keepdims=True)
         return documents @ self.queries[query] / np.linalg.norm(self.queries[query])
 
@@ -126,9 +127,11 @@ def test_each_positive_is_judged_for_itself(world: World) -> None:
 
 
 def test_several_teachers_agree_or_one_is_enough(world: World) -> None:
-    teachers = (world.teacher(), world.teacher("w", shift=0.8))
+    teachers = (world.teacher(), world.teacher("w", shift=SHIFT))
     rows = [pair(n, world.best(n, 1)) for n in range(8)]
-    both = [n for n in range(8) if world.best(n, 1) == f"d{np.argmax(world.scores(n, shift=0.8))}"]
+    both = [
+        n for n in range(8) if world.best(n, 1) == f"d{np.argmax(world.scores(n, shift=SHIFT))}"
+    ]
     assert 0 < len(both) < 8
     strict, _ = world.run(rows, teacher=teachers, consistency=1)
     assert [row["query_id"] for row in strict] == [f"q{n}" for n in both]

@@ -15,27 +15,30 @@ GOOD = {
     "slows and drops it; in a few thousand years this builds a delta with many small islands.",
     "de": "Der Fluss trägt Sand und Lehm aus den Bergen hinunter zum Meer, wo das Wasser langsamer "
     "wird und sie fallen lässt; in einigen tausend Jahren entsteht so ein Delta mit Inseln.",
-    "zh": "河流把沙子和黏土从山上带到海里，水流在那里变慢，把泥沙留下来；几千年以后，这里就会形成一个有许多"
-    "小岛的三角洲。人们在岛上种植水稻，也在浅水里捕鱼，因为土地肥沃，食物很多。",
+    "zh": "河流把沙子和黏土从山上带到海里，水流在那里变慢，把泥沙留下来；几千年以后，"
+    "这里就会形成一个有许多小岛的三角洲。人们在岛上种植水稻，也在浅水里捕鱼，因为土地肥沃，食物很多。",
     "th": "แม่น้ำพัดพาทรายและดินเหนียวจากภูเขาลงสู่ทะเล ที่ซึ่งน้ำไหลช้าลงและทิ้งตะกอนไว้ "
     "ในเวลาไม่กี่พันปีก็จะเกิดเป็นดินดอนสามเหลี่ยมที่มีเกาะเล็กเกาะน้อยมากมาย",
-    "hi": "नदी पहाड़ों से रेत और मिट्टी को समुद्र तक ले जाती है, जहाँ पानी धीमा हो जाता है और उन्हें छोड़ देता है; "
+    "hi": "नदी पहाड़ों से रेत और मिट्टी को समुद्र तक ले जाती है, जहाँ पानी धीमा हो जाता है "
+    "और उन्हें छोड़ देता है; "
     "कुछ हज़ार वर्षों में इससे कई छोटे द्वीपों वाला एक डेल्टा बन जाता है।",
-    "ar": "يحمل النهر الرمل والطين من الجبال إلى البحر حيث تبطئ المياه وتتركها، وفي بضعة آلاف من السنين "
+    "ar": "يحمل النهر الرمل والطين من الجبال إلى البحر حيث تبطئ المياه وتتركها، "
+    "وفي بضعة آلاف من السنين "
     "تتكون دلتا فيها جزر صغيرة كثيرة يزرع الناس فيها الأرز ويصيدون السمك.",
 }
 ALL = {
     "quality": True, "boilerplate": True, "mojibake": "drop", "personal_data": "drop",
     "phone_region": "DE", "max_upper": 0.5, "max_links": 0.3,
 }  # fmt: skip
+NOTICE = "cookie or script notice, or navigation"
 MOJIBAKE = "Die schÃ¶ne MÃ¼llerin ging Ã¼ber die StraÃŸe."
 
 
 def run(row: Row, **options: Any) -> Row | Rejected:
     lost: list[Rejected] = []
     kept = list(load("filter-texts")([row], on_reject=lost.append, **options))
-    (found,) = [*kept, *lost]
-    return found
+    assert len(kept) + len(lost) == 1
+    return lost[0] if lost else kept[0]
 
 
 def rules(text: str, **options: Any) -> list[str]:
@@ -46,7 +49,8 @@ def rules(text: str, **options: Any) -> list[str]:
 @pytest.mark.parametrize("language", GOOD)
 def test_a_good_text_in_any_script_keeps_all_rules(language: str) -> None:
     assert rules(GOOD[language], language=language, **ALL) == []
-    assert rules(f"{GOOD[language]}\n\n{GOOD['en']}", **ALL) == []
+    other = GOOD["de" if language == "en" else "en"]
+    assert rules(f"{GOOD[language]}\n\n{other}", **ALL) == []
 
 
 @pytest.mark.parametrize(
@@ -56,18 +60,18 @@ def test_a_good_text_in_any_script_keeps_all_rules(language: str) -> None:
         (MOJIBAKE, "mojibake"),
         ("a text that has lost \ufffd some", "lost characters"),
         ("lorem ipsum dolor sit amet", "placeholder text"),
-        ("This website uses cookies to improve your experience.", "cookie or script notice, or navigation"),
-        ("Wir verwenden Cookies. Weiter", "cookie or script notice, or navigation"),
+        ("This website uses cookies to improve your experience.", NOTICE),
+        ("Wir verwenden Cookies. Weiter", NOTICE),
         (" ".join(["see https://example.org/a/long/path"] * 6), "mostly links"),
         ("\n".join(f"- point {n} of some words" for n in range(9)), "mostly bullet points"),
-        ("\n".join(f"this line {n} breaks off..." for n in range(9)), "too many lines that break off"),
+        ("\n".join(f"line {n} breaks off..." for n in range(9)), "too many lines that break off"),
         ("\n".join(["the same line of words"] * 6), "repeated lines"),
         ("\n".join([GOOD["zh"]] * 3), "repeated phrases"),
         (f"{GOOD['th']} " * 3, "repeated phrases"),
         ("buy now at once " * 10, "one phrase over and over"),
         ("1 2 3 4 5 6 7 8 9 10 " * 3, "too few words with letters"),
         ("a b c d e f g h " * 3 + GOOD["en"][:9], "words too short on average"),
-        ("0123456789abcdef0123 " * 5 + "word " * 15, "words too long on average"),
+        ("0123456789abcdef0123 " * 10 + "word " * 12, "words too long on average"),
         ("# one # two # three " * 7, "too many hash signs and ellipses"),
         ("write to jane.doe@example.org", "personal data: e-mail address"),
         ("  \n", "empty"),

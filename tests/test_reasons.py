@@ -21,10 +21,10 @@ def rejected(n: int, rules: list[str] | None) -> dict[str, Any]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     out = tmp_path / "good"
-    lines = [rejected(n, rules) for n, rules in enumerate([*CASES, None])]
+    lines: list[dict[str, Any]] = [rejected(n, rules) for n, rules in enumerate([*CASES, None])]
     lines.append({"doc_id": "f", "rejected": "failed", "reason": "no answer"})
-    for number, part in enumerate((lines[:3], lines[3:])):
-        io.write(out / manifest.REJECTED / f"{number:05d}.jsonl", part)
+    for number, part in enumerate([lines[:3], lines[3:]]):
+        io.write(out / manifest.REJECTED / f"{number:05d}.jsonl", [*part])
     (out / manifest.DONE).mkdir()
     keep = {"doc_id": "k", "verdict": "keep", "reason": "fine", "score": 0.1}
     drop = {"doc_id": "x", "verdict": "drop", "reason": "near", "score": 0.5}
