@@ -85,23 +85,6 @@ class Pair(TypedDict):
     """Passages written as its negatives; mining scores them beside what it finds."""
     written: NotRequired[list[Passage]]
     """Passages that the recipe wrote, until `passages` has made a corpus of them."""
-    dropped_positives: NotRequired[list[str]]
-    """Positives that a filter took away; they are no negatives either."""
-    dropped_rules: NotRequired[list[list[str]]]
-    """Of each of them, every rule that held against it, the surest first."""
-    consistency_teachers: NotRequired[list[str]]
-    positive_consistency_scores: NotRequired[list[list[float]]]
-    """Of each positive, its cosine to the query by each of those teachers."""
-    positive_consistency_ranks: NotRequired[list[list[int]]]
-    """Of each positive, its rank in the whole corpus by each of those teachers."""
-    positive_pair_scores: NotRequired[list[float]]
-    """By the reranker that judged pairs."""
-    positive_pair_places: NotRequired[list[int]]
-    """Place of each, 1 is the best, among all pairs that were scored with it."""
-    pair_population: NotRequired[int]
-    """How many these were; the same in all rows."""
-    pair_reranker: NotRequired[str]
-    """Its SPEC and a mark of its contents."""
 
 
 class Mined(Pair):

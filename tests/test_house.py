@@ -28,7 +28,7 @@ FLOORS = [
         "phrases",
         "memory",
     ],
-    ["candidates", "doc_ids"],
+    ["candidates", "doc_ids", "judged_records"],
     ["stage", "prompts", "gates", "pricing", "recipe_checks"],
     ["usage", "layout", "verdicts"],
     ["recipes", "parquet"],

@@ -23,14 +23,14 @@ def folder(tmp_path: Path) -> Path:
     out = tmp_path / "good"
     lines: list[dict[str, Any]] = [rejected(n, rules) for n, rules in enumerate([*CASES, None])]
     lines.append({"doc_id": "f", "rejected": "failed", "reason": "no answer"})
-    for number, part in enumerate([lines[:3], lines[3:]]):
-        io.write(out / manifest.REJECTED / f"{number:05d}.jsonl", [*part])
+    io.write(out / manifest.REJECTED / "00000.jsonl", lines[:3])
+    io.write(out / manifest.REJECTED / "00001.jsonl", lines[3:])
     (out / manifest.DONE).mkdir()
     keep = {"doc_id": "k", "verdict": "keep", "reason": "fine", "score": 0.1}
     drop = {"doc_id": "x", "verdict": "drop", "reason": "near", "score": 0.5}
-    row = {"query_id": "q", "query": "a query", "positives": ["p"]}
+    row: dict[str, Any] = {"query_id": "q", "query": "a query", "positives": ["p"]}
     lost = {"dropped_positives": ["a", "b"], "dropped_rules": [["far"], ["low", "far"]]}
-    rows = [
+    rows: list[dict[str, Any]] = [
         row | lost | {"candidates": [keep, drop | {"rules": ["near", "copy"]}]},
         row | {"candidates": [drop | {"reason": "old"}, drop | {"rules": ["near"]}]},
     ]

@@ -19,7 +19,6 @@ from typing import Any
 from gpte_data.backends import RERANKERS, check
 from gpte_data.corpus import open_corpus
 from gpte_data.pair_rules.options import BY_PLACE, PairsConfig
-from gpte_data.pair_rules.ready import ready
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 from gpte_data.verdicts import settled
 
@@ -29,6 +28,8 @@ QUERIES = 12_288
 
 def _prepare(cfg: PairsConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, int]:
     """Check all rows and models, then make what vectors are missing."""
+    from gpte_data.pair_rules.ready import ready
+
     corpus, teachers = open_corpus(cfg.corpus), cfg.open_teachers()
     for row in read():
         ready(row, corpus, drop=cfg.drops())
@@ -45,6 +46,7 @@ def _prepare(cfg: PairsConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str
 
 def _survey(cfg: PairsConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
     """Score all pairs where a share of them is kept; take all ids where vectors go by order."""
+    from gpte_data.pair_rules.ready import ready
     from gpte_data.pair_rules.reranked import surveyed
 
     corpus = open_corpus(cfg.corpus)
@@ -93,6 +95,8 @@ def _ready(
     block: Iterable[Row], cfg: PairsConfig, ctx: Context
 ) -> Generator[Event, None, list[Row]]:
     """Return the rows that can be judged; yield the others as rejected."""
+    from gpte_data.pair_rules.ready import ready
+
     corpus, good = open_corpus(cfg.corpus), []
     for row in block:
         pair, problem, lost = ready(row, corpus, drop=cfg.drops())
