@@ -1,4 +1,4 @@
-"""What filters add to records: fields of a Pair that they have judged, typed in `records.FIELDS`."""
+"""What filters add to a pair that they have judged; the types stand in `records.FIELDS`."""
 
 from typing import NotRequired
 
