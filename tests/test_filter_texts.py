@@ -84,6 +84,7 @@ def test_each_rule_holds_against_what_it_is_for(text: str, rule: str) -> None:
 def test_short_texts_are_not_judged_by_shares() -> None:
     assert rules("What is it? I am a B C", quality=True) == []
     assert rules("12 34 5", quality=True) == []
+    assert rules(f"- {GOOD['en']}...", quality=True) == []
 
 
 def test_a_passage_about_cookies_is_no_notice() -> None:

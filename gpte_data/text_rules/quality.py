@@ -15,6 +15,8 @@ from gpte_data.scripts import count_words, is_unspaced, letters_per_word, script
 
 ENOUGH = 20
 """Words below which shares are not measured."""
+LINES = 3
+"""Lines below which there is no list: a passage may begin with a dash, or be cut at its end."""
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\[[^\]\n]*\]\([^)\s]+\)", re.IGNORECASE)
 _NO_SPACES = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_NO_SPACES}]|[^\W_{_NO_SPACES}]+")
@@ -64,16 +66,18 @@ def symbols(text: str) -> float:
     return len(_SYMBOL.findall(text)) / count_words(text)
 
 
-def bullet_lines(text: str) -> float:
-    """Return the share of lines that begin with a bullet."""
+def bullet_lines(text: str) -> float | None:
+    """Return the share of lines that begin with a bullet; None where there are but a few."""
     lines = _lines(text)
-    return sum(line.startswith(_BULLET) for line in lines) / len(lines)
+    bullets = sum(line.startswith(_BULLET) for line in lines)
+    return bullets / len(lines) if len(lines) >= LINES else None
 
 
-def ellipsis_lines(text: str) -> float:
-    """Return the share of lines that end with an ellipsis."""
+def ellipsis_lines(text: str) -> float | None:
+    """Return the share of lines that end with an ellipsis; None where there are but a few."""
     lines = _lines(text)
-    return sum(line.endswith(("...", "…")) for line in lines) / len(lines)
+    broken = sum(line.endswith(("...", "…")) for line in lines)
+    return broken / len(lines) if len(lines) >= LINES else None
 
 
 def repeated_lines(text: str) -> float:
