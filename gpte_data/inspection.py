@@ -172,7 +172,7 @@ def _examples(paths: Iterable[Path], count: int, options: Mapping[str, Any]) -> 
         for row in islice(io.read(path), count)
     ]
     ids = {doc_id for row in rows for doc_id in _ids(row)}
-    texts = _texts(ids, options) if ids else {}
+    texts = documents_of(ids, options)
     return [row | {"texts": _known(row, texts)} for row in rows]
 
 
@@ -188,8 +188,10 @@ def _ids(row: Row) -> list[str]:
     return [*row.get("positives", ()), *(hit["doc_id"] for hit in candidates)]
 
 
-def _texts(ids: Iterable[str], options: Mapping[str, Any]) -> dict[str, str]:
+def documents_of(ids: Iterable[str], options: Mapping[str, Any]) -> dict[str, str]:
     """Return texts from the corpus that the stage was given, none if it is gone."""
+    if not ids:
+        return {}
     folders = tuple(Path(folder) for folder in options.get("corpus", ()))
     try:
         corpus = open_corpus(folders)

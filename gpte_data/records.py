@@ -22,6 +22,8 @@ class Passage(TypedDict):
     language: NotRequired[str]
     duplicates: NotRequired[list[str]]
     """Ids of those that went because this one stays."""
+    masked: NotRequired[list[str]]
+    """What personal data was masked in its texts: EMAIL, PHONE …, one for each place."""
 
 
 class Candidate(TypedDict):
@@ -138,6 +140,7 @@ FIELDS: Mapping[str, str] = {
     "task": "string",
     "instruction": "string",
     "language": "string",
+    "masked": "list<string>",
     "persona_id": "string",
     "persona": "string",
     "query_type": "string",
@@ -165,6 +168,15 @@ FIELDS: Mapping[str, str] = {
     "eval_id": "string",
     "overlap": "float",
     "similarity": "float",
+    "positive_consistency_scores": "list<list<float>>",
+    "positive_consistency_ranks": "list<list<int>>",
+    "consistency_teachers": "list<string>",
+    "positive_pair_scores": "list<float>",
+    "positive_pair_places": "list<int>",
+    "pair_population": "int",
+    "pair_reranker": "string",
+    "dropped_positives": "list<string>",
+    "dropped_rules": "list<list<string>>",
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""
@@ -211,6 +223,8 @@ def arrow_types() -> dict[str, Any]:
         "list<float>": pa.list_(pa.float32()),
         "list<int>": pa.list_(pa.int32()),
         "list<list<float>>": pa.list_(pa.list_(pa.float32())),
+        "list<list<int>>": pa.list_(pa.list_(pa.int32())),
+        "list<list<string>>": pa.list_(pa.list_(pa.string())),
         "list<passage>": pa.list_(pa.struct(list(passage.items()))),
         "list<candidate>": pa.list_(pa.struct(list(candidate.items()))),
     }

@@ -172,7 +172,7 @@ def _example(console: Console, row: Mapping[str, Any]) -> None:
     if "query" not in row or "positives" not in row:
         for name, value in row.items():
             if name != "texts" and value:
-                console.print(f"[bold]{escape(name)}[/]  {escape(_short(str(value), console))}")
+                console.print(f"[bold]{escape(name)}[/]  {escape(short(str(value), console))}")
         console.print()
         return
     console.print(f"[bold]query[/]  {escape(row['query'])}")
@@ -197,10 +197,10 @@ def _document(
 ) -> None:
     shown = "" if score is None else f"{score:.3f} "
     line = f"{sign}{shown}{doc_id}{f' ({why})' if why else ''}: {texts.get(doc_id, '')}"
-    console.print(escape(_short(line, console)))
+    console.print(escape(short(line, console)))
 
 
-def _short(text: str, console: Console) -> str:
+def short(text: str, console: Console) -> str:
     """Return the text cut to one line of the terminal."""
     flat = " ".join(text.split()) if not text.startswith("  ") else "  " + " ".join(text.split())
     room = max(20, console.width - 12)

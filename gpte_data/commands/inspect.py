@@ -1,7 +1,7 @@
 """`gpte-data inspect`: what is in a dataset or in a run, as tables or as JSON."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,14 @@ def inspect(
     json: Annotated[
         bool, typer.Option("--json", help="Print everything as one JSON object.")
     ] = False,
-    examples: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 3,
+    reasons: Annotated[
+        bool,
+        typer.Option("--reasons", help="Show what each rule removed, alone and with the others."),
+    ] = False,
+    examples: Annotated[
+        int | None,
+        typer.Option(min=0, help="Rows to show (3), or with --reasons rows of each rule (2)."),
+    ] = None,
     price_in: Annotated[
         float | None, typer.Option(help="Dollars for a million prompt tokens.")
     ] = None,
@@ -23,18 +30,39 @@ def inspect(
     ] = None,
 ) -> None:
     """Show rows, drops by reason, tokens and cost, scores of negatives, and a few examples."""
-    import orjson
-
+    if reasons:
+        _reasons(folder, 2 if examples is None else examples, json=json)
+        return
     from gpte_data.inspection import survey
     from gpte_data.pricing import Price, price_of
 
     def priced(spec: str) -> Price | None:
         return price_of(spec, price_in, price_out, prices, missing_ok=True) if spec else None
 
-    found = survey(folder, examples, priced)
+    found = survey(folder, 3 if examples is None else examples, priced)
     if json:
-        typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        _print(found)
         return
     from gpte_data.tables import render
 
     render(found)
+
+
+def _reasons(folder: Path, examples: int, *, json: bool) -> None:
+    """Show what rules removed."""
+    from gpte_data.reasons import reasons
+
+    found = reasons(folder, examples)
+    if json:
+        _print(found)
+        return
+    from gpte_data.reasons_tables import render_reasons
+
+    render_reasons(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    """Print plain values as JSON."""
+    import orjson
+
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())

@@ -13,6 +13,8 @@ STAGES = {
     "passages": "Make a corpus of the passages that a recipe wrote.",
     "decontaminate": "Drop what evaluation sets hold, and positives that they hold.",
     "dedup": "Let one of several rows stay that say the same, or nearly: passages, queries, pairs.",
+    "filter-texts": "Drop or mend texts by language, encoding, quality or personal data.",
+    "filter-pairs": "Keep pairs that are good themselves, by consistency, cosine or reranker.",
     "mine-negatives": "Rank the corpus for each query and judge which documents are negatives.",
     "select-negatives": "Choose negatives again among mined candidates, without a model.",
     "filter-negatives": "Score negatives with a reranker and drop those that may be positives.",

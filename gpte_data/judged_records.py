@@ -1,0 +1,23 @@
+"""What filters add to a pair that they have judged; the types stand in `records.FIELDS`."""
+
+from typing import NotRequired
+
+from gpte_data.records import Pair
+
+
+class JudgedPair(Pair):
+    """A pair whose positives were measured, and some of them perhaps taken away."""
+
+    dropped_positives: NotRequired[list[str]]
+    """Positives that a filter took away; they are no negatives either."""
+    dropped_rules: NotRequired[list[list[str]]]
+    """Of each of them, every rule that held against it, the surest first."""
+    consistency_teachers: NotRequired[list[str]]
+    positive_consistency_scores: NotRequired[list[list[float]]]
+    """Of each positive, its cosine to the query by each of those teachers."""
+    positive_consistency_ranks: NotRequired[list[list[int]]]
+    positive_pair_scores: NotRequired[list[float]]
+    positive_pair_places: NotRequired[list[int]]
+    """Place of each among the `pair_population` pairs scored with it by `pair_reranker`."""
+    pair_population: NotRequired[int]
+    pair_reranker: NotRequired[str]
