@@ -107,6 +107,12 @@ class Mined(Pair):
     estimate_hidden: NotRequired[float]
     """Hidden positives among a query's best 20, as counted then; the same in all rows."""
     positive_rerank_scores: NotRequired[list[float]]
+    reranker: NotRequired[str]
+    """The SPEC of the reranker that gave all rerank scores of the row."""
+    rerank_scale: NotRequired[str]
+    """What they are: `probability` or `cosine`."""
+    promoted: NotRequired[list[str]]
+    """Positives that were candidates, until a filter found that they answer the query."""
 
 
 FIELDS: Mapping[str, str] = {
@@ -141,6 +147,9 @@ FIELDS: Mapping[str, str] = {
     "estimate_weights": "list<float>",
     "estimate_hidden": "float",
     "positive_rerank_scores": "list<float>",
+    "reranker": "string",
+    "rerank_scale": "string",
+    "promoted": "list<string>",
     "candidates": "list<candidate>",
 }
 """Field name -> type in words, in the order in which columns are written."""
