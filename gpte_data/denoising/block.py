@@ -104,7 +104,7 @@ def _columns(row: Row) -> dict[str, Any]:
         )
     try:
         columns = columns_of(hits, arrow_types()[FIELDS["candidates"]])
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+    except (BadInput, pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         told = first_line(error)
         raise BadInput(f"row {name!r} has candidates that no miner wrote: {told}") from None
     if len(hits) and "doc_id" not in columns:

@@ -84,7 +84,8 @@ class Scorer:
         self.known += len(first) - len(missing)
         tell(len(pairs) - len(missing))
         if len(missing):
-            missing = missing[np.argsort(first[missing])]  # in the order of the queries
+            places = first[missing]
+            missing = missing[np.lexsort((places, pairs.query[places]))]  # query by query
             self._ask(pairs, keys, first, missing, scores, tell)
         return scores[inverse]
 
