@@ -6,6 +6,7 @@ known here.
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from conftest import cli, files, ok
 from server import Server, serve
 from server_answers import overlap
+from test_kill import kill, start
 
 from gpte_data import io
 from gpte_data.denoising.rules import BELOW, BEYOND, PROMOTED, WORDS, Rules, ranks_of
@@ -325,3 +327,28 @@ def test_as_command_pipe_and_workers_the_same_and_paid_for_once(
     ok("filter-negatives", tmp_path / "mined", "-o", tmp_path / "four", *told, *elsewhere)
     assert len(server.requests()) > asked
     assert files(tmp_path / "one", "*.parquet") == files(tmp_path / "four", "*.parquet")
+
+
+def test_killed_what_was_scored_is_not_paid_for_again(corpus: Path, tmp_path: Path) -> None:
+    rows = [mined(query_id=f"q{n}", query=f"{QUERY} {n}") for n in range(30)]
+    io.write(tmp_path / "mined" / "00000.parquet", rows)
+    with serve(tmp_path / "log.jsonl", latency=0.15) as slow:
+        words = ("filter-negatives", tmp_path / "mined", "-o", tmp_path / "out", "--corpus", corpus,
+                 "--reranker", "openai:k", "--base-url", slow.url, "--concurrency", 2,
+                 "--score-cache", tmp_path / "scores")  # fmt: skip
+        for moment in (5, 14):
+            process = start(*words)
+            while len(slow.requests()) < moment:
+                assert process.poll() is None
+                time.sleep(0.01)
+            kill(process)
+            assert not (tmp_path / "out" / "00000.parquet").exists()
+        ok(*words)
+        asked = [line["key"] for line in slow.requests() if line["attempt"] == 1]
+        assert len(asked) == 30 + 1
+        twice = [line for line in slow.requests() if line["attempt"] > 1]
+        assert len(twice) <= 2 * (4 + 1), (
+            "what was under way at each kill, and the first small call"
+        )
+        ok(*words[:3], tmp_path / "whole", *words[4:])
+    assert files(tmp_path / "out", "*.parquet") == files(tmp_path / "whole", "*.parquet")

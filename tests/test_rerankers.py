@@ -63,9 +63,11 @@ def test_what_is_too_long_loses_its_end_not_the_question(tmp_path: Path) -> None
     assert scores[0] != scores[1] and np.isfinite(scores).all()
 
 
-def test_a_language_model_without_yes_and_no(tmp_path: Path) -> None:
-    with pytest.raises(BadOption, match=r"can't be loaded as a CrossEncoder: .*yes"):
-        score(f"st:{tiny_llama(tmp_path / 'llama')}")
+def test_a_language_model_that_reads_another_prompt(tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "llama")
+    for kind in ("st", "vllm"):
+        with pytest.raises(BadOption, match="a LlamaForCausalLM, which reads a prompt of its own"):
+            traits(f"{kind}:{folder}", Reranking())
 
 
 def test_a_decoder_whose_tokenizer_can_not_pad(tmp_path: Path) -> None:

@@ -17,7 +17,13 @@ from gpte_data.backends.reranking import PROBABILITY, Reranking, sigmoid
 from gpte_data.backends.scored import Pair, Scored, Streaming
 from gpte_data.backends.st_embedder import dtype_of
 from gpte_data.backends.st_model import load_cross_encoder, longest_input
-from gpte_data.backends.yes_no import Prompt, answers_yes_or_no, check_instruction, prompt_identity
+from gpte_data.backends.yes_no import (
+    LANGUAGE_MODEL,
+    Prompt,
+    answers_yes_or_no,
+    check_prompt,
+    prompt_identity,
+)
 from gpte_data.errors import BadOption
 
 MARGIN = 0.05
@@ -34,7 +40,7 @@ def identity(model: str) -> dict[str, str]:
 
 def decides(model: str, how: Reranking) -> dict[str, Any]:
     """Return what decides a score beside the files; raise BadOption for what the model can't do."""
-    check_instruction(f"st:{model}", model, how)
+    check_prompt(f"st:{model}", model, how)
     found: dict[str, Any] = {"dtype": dtype_of(how.dtype), **prompt_identity(model, how)}
     return found | ({"max_length": how.max_length} if how.max_length else {})
 
@@ -60,6 +66,7 @@ class STReranker(Streaming):
                 "a reranker must give one (num_labels = 1)"
             )
         if self.prompt is None:
+            _check_fetched(model, self.model)
             _pad(self.model)
 
     def stream(self, pairs: Sequence[Pair]) -> Iterator[Scored]:
@@ -87,6 +94,15 @@ class STReranker(Streaming):
             self.model.tokenizer(
                 queries, documents, truncation="longest_first", max_length=self.longest
             )
+        )
+
+
+def _check_fetched(name: str, model: Any) -> None:
+    """Raise BadOption for a language model that was not on this machine when it was looked at."""
+    if str((model.model.config.architectures or [""])[0]).endswith(LANGUAGE_MODEL):
+        raise BadOption(
+            f"st:{name} is a language model that was just fetched, and its format is looked up "
+            "before: run the same command again"
         )
 
 

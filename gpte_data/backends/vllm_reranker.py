@@ -21,7 +21,7 @@ from gpte_data.backends.yes_no import (
     VLLM,
     Prompt,
     answers_yes_or_no,
-    check_instruction,
+    check_prompt,
     prompt_identity,
 )
 from gpte_data.errors import BadOption
@@ -42,7 +42,7 @@ def identity(model: str) -> dict[str, str]:
 
 def decides(model: str, how: Reranking) -> dict[str, Any]:
     """Return what decides a score beside the files; raise BadOption for what the model can't do."""
-    check_instruction(f"vllm:{model}", model, how)
+    check_prompt(f"vllm:{model}", model, how)
     return prompt_identity(model, how)
 
 

@@ -2,8 +2,9 @@
 
 Qwen3-Reranker (2506.05176 §3.1) was trained on one conversation: a system message that asks for a
 judgement, then instruction, query and document, each with its label, and an empty thought before
-the answer. A model that its config calls a language model (`…ForCausalLM`), given as a reranker, is
-one of these; what was turned into a classifier (`…ForSequenceClassification`) is not.
+the answer. A model whose config calls it a language model of that family (`Qwen3ForCausalLM`),
+given as a reranker, is one of these; what was turned into a classifier is not. Other language
+models were trained on prompts of their own, which are not known here.
 """
 
 from collections.abc import Sequence
@@ -34,18 +35,36 @@ VLLM = {
 """What turns the language model into a classifier of its answer's first token, for vLLM."""
 
 
-def answers_yes_or_no(model: str) -> bool:
-    """Tell whether a model on this machine is a language model, by its config."""
+LANGUAGE_MODEL = "ForCausalLM"
+KNOWN = "Qwen3ForCausalLM"
+
+
+def architecture(model: str) -> str:
+    """Return what the config of a model on this machine calls it; nothing if it is not here."""
     try:
         config = orjson.loads((Path(model_path(model)) / "config.json").read_bytes())
     except (OSError, ValueError):
-        return False
-    named = config.get("architectures") or [""]
-    return str(named[0]).endswith("ForCausalLM")
+        return ""
+    return str((config.get("architectures") or [""])[0])
 
 
-def check_instruction(spec: str, model: str, how: Reranking) -> None:
-    """Raise BadOption for an instruction that a model would not read."""
+def answers_yes_or_no(model: str) -> bool:
+    """Tell whether a model is a language model that is asked in this format."""
+    return architecture(model) == KNOWN
+
+
+def check_known(spec: str, named: str) -> None:
+    """Raise BadOption for a language model whose prompt is not known here."""
+    if named.endswith(LANGUAGE_MODEL) and named != KNOWN:
+        raise BadOption(
+            f"{spec} is a {named}, which reads a prompt of its own that gpte-data does not know: "
+            f"expected a cross-encoder (…ForSequenceClassification) or a Qwen3-Reranker ({KNOWN})"
+        )
+
+
+def check_prompt(spec: str, model: str, how: Reranking) -> None:
+    """Raise BadOption for a prompt that is not known, or an instruction that nobody would read."""
+    check_known(spec, architecture(model))
     if how.instruction and not answers_yes_or_no(model):
         raise BadOption(
             f"--instruction is for language models that answer yes or no (Qwen3-Reranker): {spec} "
