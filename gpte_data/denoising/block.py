@@ -49,7 +49,7 @@ class Block:
         """Return a field of all candidates as one Arrow array; null where there is none."""
         type_ = arrow_types()[FIELDS["candidates"]].value_type.field(name).type
         parts = [
-            columns[name].cast(type_)
+            _cast(columns[name], type_)
             if name in columns
             else pa.nulls(len(row["candidates"]), type_)
             for row, columns in zip(self.rows, self._columns, strict=True)
@@ -116,6 +116,10 @@ def _as_array(name: str, values: Any) -> Any:
     """Return a numpy column as Arrow."""
     type_ = arrow_types()[FIELDS["candidates"]].value_type.field(name).type
     return pa.array(values.tolist() if values.ndim > 1 else values).cast(type_)
+
+
+def _cast(column: Any, type_: Any) -> Any:
+    return column if column.type == type_ else column.cast(type_)
 
 
 def _is_list(value: Any) -> bool:
