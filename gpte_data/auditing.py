@@ -16,6 +16,7 @@ import numpy as np
 
 from gpte_data import io, manifest
 from gpte_data.errors import BadInput
+from gpte_data.fields import FIELDS
 from gpte_data.mining.from_options import rules_of
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
 from gpte_data.mining.mine_options import MineConfig
@@ -24,7 +25,6 @@ from gpte_data.mining.rows import hits_of
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
 from gpte_data.randomness import bits
-from gpte_data.records import FIELDS
 from gpte_data.stage import Context, Row
 
 ENOUGH = 20

@@ -3,7 +3,7 @@
 Ids are held in memory; texts are read by shard when asked for, and the last few shards are kept.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from gpte_data.errors import BadInput
 from gpte_data.files import Signature, signature
 from gpte_data.records import full_text
 from gpte_data.stage import Row
+from gpte_data.text_hashes import hashes
 
 if TYPE_CHECKING:
     from gpte_data.doc_ids import DocIds, Positions
@@ -31,6 +32,7 @@ class Corpus:
         self.folders = folders
         self.shards = [path for folder in folders for path in io.shards(folder)]
         self._texts = lru_cache(maxsize=SHARDS_IN_MEMORY)(_texts)
+        self._hashes: dict[Path, Any] = {}
 
     @cached_property
     def doc_ids(self) -> "DocIds":
@@ -80,14 +82,37 @@ class Corpus:
 
     def texts(self, doc_ids: Iterable[str]) -> dict[str, str]:
         """Return title and text of each document, read shard by shard."""
+        wanted = sorted({self.position[doc_id] for doc_id in doc_ids})
+        texts = self.texts_at(wanted)
+        return {self.doc_ids[position]: text for position, text in zip(wanted, texts, strict=True)}
+
+    def texts_at(self, positions: Sequence[int]) -> list[str]:
+        """Return title and text of the documents at positions that rise."""
         from bisect import bisect_right
 
-        wanted = sorted({self.position[doc_id] for doc_id in doc_ids})
-        found = {}
-        for position in wanted:
+        found = []
+        for position in map(int, positions):
             shard = bisect_right(self._starts, position) - 1
             texts = self._texts(self.shards[shard])
-            found[self.doc_ids[position]] = texts[position - self._starts[shard]]
+            found.append(texts[position - self._starts[shard]])
+        return found
+
+    def hashes_at(self, positions: Any) -> Any:
+        """Return the hashes of the documents at positions (n,) that rise: (n, 2), see text_hashes.
+
+        Of each shard that is asked about all hashes are made at once, and kept: 16 bytes a text.
+        """
+        import numpy as np
+
+        found = np.zeros((len(positions), 2), dtype="<u8")
+        cuts = np.searchsorted(positions, self._starts)
+        for shard, path in enumerate(self.shards):
+            mine = slice(cuts[shard], cuts[shard + 1])
+            if mine.start == mine.stop:
+                continue
+            if path not in self._hashes:
+                self._hashes[path] = hashes(self._texts(path))
+            found[mine] = self._hashes[path][positions[mine] - self._starts[shard]]
         return found
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ from typing import IO
 
 from gpte_data.errors import BadOption, UserError
 
-_HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
+HOST = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname()) or "host"
 _TEMPORARY = re.compile(r"^\..+\.([A-Za-z0-9]+)-\d+\.tmp$")
 
 
@@ -37,7 +37,7 @@ def atomic(path: Path, before: Callable[[], None] | None = None) -> Iterator[IO[
             yield target
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{_HOST}-{os.getpid()}.tmp"
+    temporary = path.parent / f".{path.name}.{HOST}-{os.getpid()}.tmp"
     try:
         with temporary.open("wb") as target:
             with contextlib.suppress(OSError):  # a file system without locks
@@ -104,7 +104,7 @@ def sweep(folder: Path) -> int:
     swept = 0
     for path in folder.glob(".*.tmp") if folder.is_dir() else ():
         match = _TEMPORARY.match(path.name)
-        if match and match[1] == _HOST and _abandoned(path):
+        if match and match[1] == HOST and _abandoned(path):
             path.unlink(missing_ok=True)
             swept += 1
     return swept

@@ -104,17 +104,18 @@ class _Counted:
                 if name in row:
                     counter[str(row[name])] += 1
             self._scores("positives, teacher", row.get("positive_scores", ()))
-            self._scores("positives, reranker", row.get("positive_rerank_scores", ()))
+            reranker = _reranker(row)
+            self._scores(f"positives, {reranker}", row.get("positive_rerank_scores", ()))
             for hit in row.get("candidates", ()):
-                self._candidate(hit)
+                self._candidate(hit, reranker)
 
-    def _candidate(self, hit: Mapping[str, Any]) -> None:
+    def _candidate(self, hit: Mapping[str, Any], reranker: str) -> None:
         verdict = hit.get("verdict", "keep")
         name = "negatives" if verdict == "keep" else "dropped"
         self.verdicts[verdict] += 1
         self.sources.setdefault(str(hit.get("source", "")), Counter())[verdict] += 1
         self.reasons[f"{verdict}: {hit.get('reason', 'no rule was applied')}"] += 1
-        for field, model in (("score", "teacher"), ("rerank_score", "reranker")):
+        for field, model in (("score", "teacher"), ("rerank_score", reranker)):
             if field in hit:
                 self._scores(f"{name}, {model}", [hit[field]])
 
@@ -133,6 +134,12 @@ class _Counted:
             "reasons": dict(self.reasons.most_common()),
             "scores": {name: distribution(counts) for name, counts in sorted(self.scores.items())},
         }
+
+
+def _reranker(row: Row) -> str:
+    """Return whose rerank scores a row has, and what they are: `maxsim, cosine`."""
+    known = [row[name] for name in ("reranker", "rerank_scale") if name in row]
+    return ", ".join(known) or "reranker"
 
 
 def distribution(counts: Mapping[float, int]) -> dict[str, Any]:

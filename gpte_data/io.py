@@ -15,9 +15,10 @@ import orjson
 
 from gpte_data.candidates import as_rows, from_arrow
 from gpte_data.errors import BadInput, first_line
+from gpte_data.fields import FIELDS
 from gpte_data.files import atomic
 from gpte_data.parquet import write_parquet
-from gpte_data.records import FIELDS, ordered
+from gpte_data.records import ordered
 from gpte_data.stage import Output, Row
 
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")

@@ -1,4 +1,4 @@
-"""What filters add to a pair that they have judged; the types stand in `records.FIELDS`."""
+"""What filters add to a pair that they have judged; the types stand in `fields.FIELDS`."""
 
 from typing import NotRequired
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from gpte_data.candidates import Candidates, as_arrow, as_rows
 from gpte_data.errors import BadInput, first_line
-from gpte_data.records import FIELDS, arrow_types
+from gpte_data.fields import FIELDS, arrow_types
 from gpte_data.stage import Row
 
 TABLE, GROUP = 1000, 2

@@ -7,7 +7,7 @@ evidence, ceilings); whoever changes one changes all, here.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gpte_data.records import FIELDS
+from gpte_data.fields import FIELDS
 from gpte_data.stage import Row
 
 SAID = tuple(name for name in FIELDS if name.startswith("positive_"))

@@ -1,12 +1,13 @@
-"""The records that stages exchange, and one Arrow type for each field name.
+"""The records that stages exchange: what is in a row, and what the words of the house mean.
 
 Rows are plain dicts; these TypedDicts say what is in them. A stage passes on fields that it does
 not know. A field is absent rather than None, so a row is the same from a shard and from a pipe.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, NotRequired, TypedDict
+
+from gpte_data.fields import FIELDS, PLACES
 
 
 class Passage(TypedDict):
@@ -117,117 +118,16 @@ class Mined(Pair):
     estimate_hidden: NotRequired[float]
     """Hidden positives among a query's best 20, as counted then; the same in all rows."""
     positive_rerank_scores: NotRequired[list[float]]
+    reranker: NotRequired[str]
+    """The SPEC of the reranker that gave all rerank scores of the row."""
+    rerank_scale: NotRequired[str]
+    """What they are: `probability` or `cosine`."""
     promoted: NotRequired[list[str]]
-    """Positives that were candidates, until a judge found them to be none but positives."""
+    """Positives that were candidates, until a filter found that they answer the query."""
     relabelled_from: NotRequired[list[str]]
     """The positives before a judge found a better one."""
     judged_by: NotRequired[str]
     """Who gave the grades of its candidates: models and prompt."""
-
-
-FIELDS: Mapping[str, str] = {
-    "doc_id": "string",
-    "title": "string",
-    "text": "string",
-    "context": "string",
-    "source": "string",
-    "query_id": "string",
-    "query": "string",
-    "positives": "list<string>",
-    "negatives": "list<string>",
-    "recipe": "string",
-    "prompt_version": "string",
-    "task": "string",
-    "instruction": "string",
-    "language": "string",
-    "masked": "list<string>",
-    "persona_id": "string",
-    "persona": "string",
-    "query_type": "string",
-    "difficulty": "string",
-    "settings": "string",
-    "generator": "string",
-    "seed": "int",
-    "duplicates": "list<string>",
-    "written": "list<passage>",
-    "positive_scores": "list<float>",
-    "positive_ranks": "list<int>",
-    "teachers": "list<string>",
-    "positive_words": "list<int>",
-    "positive_ceilings": "list<float>",
-    "positive_evidence": "list<list<float>>",
-    "estimate_weights": "list<float>",
-    "estimate_hidden": "float",
-    "positive_rerank_scores": "list<float>",
-    "promoted": "list<string>",
-    "relabelled_from": "list<string>",
-    "judged_by": "string",
-    "contaminated_positives": "list<string>",
-    "contaminated_by": "string",
-    "eval_part": "string",
-    "eval_id": "string",
-    "overlap": "float",
-    "similarity": "float",
-    "positive_consistency_scores": "list<list<float>>",
-    "positive_consistency_ranks": "list<list<int>>",
-    "consistency_teachers": "list<string>",
-    "positive_pair_scores": "list<float>",
-    "positive_pair_places": "list<int>",
-    "pair_population": "int",
-    "pair_reranker": "string",
-    "dropped_positives": "list<string>",
-    "dropped_rules": "list<list<string>>",
-    "candidates": "list<candidate>",
-}
-"""Field name -> type in words, in the order in which columns are written."""
-PLACES: Mapping[str, int] = {name: place for place, name in enumerate(FIELDS)}
-
-
-@cache
-def arrow_types() -> dict[str, Any]:
-    """Return the Arrow type that each word in FIELDS stands for."""
-    import pyarrow as pa
-
-    candidate = {
-        "doc_id": pa.string(),
-        "rank": pa.int32(),
-        "score": pa.float32(),
-        "source": pa.string(),
-        "earlier_rank": pa.int32(),
-        "teacher_scores": pa.list_(pa.float32()),
-        "teacher_ranks": pa.list_(pa.int32()),
-        "positive_similarity": pa.float32(),
-        "reciprocal_rank": pa.int32(),
-        "words": pa.int32(),
-        "evidence": pa.list_(pa.float32()),
-        "false_negative": pa.float32(),
-        "choice": pa.int32(),
-        "rerank_score": pa.float32(),
-        "judged": pa.string(),
-        "confirmed": pa.string(),
-        "verdict": pa.string(),
-        "reason": pa.string(),
-        "rules": pa.list_(pa.string()),
-    }
-    passage = {
-        "doc_id": pa.string(),
-        "text": pa.string(),
-        "relevance": pa.int32(),
-        "language": pa.string(),
-    }
-    return {
-        "string": pa.string(),
-        "float": pa.float32(),
-        "int": pa.int64(),
-        "list<string>": pa.list_(pa.string()),
-        "list<float>": pa.list_(pa.float32()),
-        "list<int>": pa.list_(pa.int32()),
-        "list<list<float>>": pa.list_(pa.list_(pa.float32())),
-        "list<list<int>>": pa.list_(pa.list_(pa.int32())),
-        "list<list<string>>": pa.list_(pa.list_(pa.string())),
-        "list<passage>": pa.list_(pa.struct(list(passage.items()))),
-        "list<candidate>": pa.list_(pa.struct(list(candidate.items()))),
-    }
 
 
 def full_text(passage: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ class Output:
 
     suffix: Literal[".parquet", ".jsonl"] = ".parquet"
     columns: Mapping[str, str] | None = None
-    """Name -> type in the words of `records.FIELDS`; None takes those fields and types."""
+    """Name -> type in the words of `fields.FIELDS`; None takes those fields and types."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ runs repeat and a retry of the same request can succeed; the --p... options are 
 and may add up to 1 at most. --pbadanswer and --pempty touch chat requests only. A question asked
 once more, with a bad answer and a word on it behind it, is answered as the question was.
 
+Shapes. --speaks tei answers /rerank as TEI does (texts in, a bare list out) and 422 to documents,
+--speaks score knows /score alone, and --logits 1 gives scores that are no probabilities.
+
 Load. --max-in-flight N answers 429, at once, to what comes while N requests are being worked on,
 until --relax-after of them have been answered.
 
@@ -56,6 +59,7 @@ from server_answers import (
     question,
     request_key,
     spoil,
+    spoken,
     texts_of,
 )
 
@@ -196,6 +200,8 @@ class Service:
             script = json.loads(self.options.script)
             key = request_key(route, asked)
             good = answer(route, asked, key, self.options.dimensions, script)
+            if route in ("rerank", "score"):
+                good = spoken(good, self.options.speaks, logits=bool(self.options.logits))
         except Refusal as refusal:
             return Reply(refusal.status, refusal.body)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -210,8 +216,11 @@ class Service:
 
     def check_texts(self, route: str, body: Json) -> None:
         """Refuse unknown paths, texts with the bad substring, and texts that are too long."""
-        if not route:
+        speaks = self.options.speaks
+        if not route or (route == "rerank" and speaks == "score"):
             raise Refusal(404, "There is nothing at this path.")
+        if route == "rerank" and ("texts" in body) != (speaks == "tei"):
+            raise Refusal(422, "Failed to deserialize the JSON body: a field is missing.")
         texts = texts_of(route, body)
         limit, bad = self.options.max_model_len, self.options.bad_substring
         if bad and any(bad in text for text in texts):
@@ -318,6 +327,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--relax-after", type=int, default=0, help="answers that end that limit")
     parser.add_argument("--script", default="{}", help="model -> what it says, for judges")
     parser.add_argument("--fault-seed", type=int, default=0, help="other seeds, other faults")
+    parser.add_argument("--speaks", default="", help="tei or score; rerankers of another shape")
+    parser.add_argument("--logits", type=int, default=0, help="1: scores are logits")
     parser.add_argument("--parent", type=int, default=0, help="exit when no longer its child")
     for name, status in FAULTS.items():
         parser.add_argument(f"--{name}", type=float, default=0.0, help=f"share: {status}")

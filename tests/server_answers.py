@@ -278,10 +278,22 @@ def _rerank(body: Json, key: str) -> Json:
     ]
     return {
         "id": f"rerank-{key[:24]}",
-        "model": body["model"],
+        "model": body.get("model"),
         "results": results[: body.get("top_n") or None],
         "usage": _usage(texts_of("rerank", body)),
     }
+
+
+def spoken(reply: Json, speaks: str, *, logits: bool) -> Any:
+    """Return an answer of /rerank or /score as another server would give it."""
+    items = reply.get("results") or reply["data"]
+    for item in items:
+        name = "relevance_score" if "relevance_score" in item else "score"
+        share = item[name]
+        item[name] = math.log(share / (1 - share)) if logits else share
+    if speaks == "tei":
+        return [{"index": item["index"], "score": item["relevance_score"]} for item in items]
+    return reply
 
 
 def _score(body: Json, key: str) -> Json:
@@ -311,7 +323,8 @@ def overlap(query: str, text: str) -> float:
 
 
 def _documents(body: Json) -> list[str]:
-    return [text if isinstance(text, str) else text["text"] for text in body["documents"]]
+    documents = body["texts"] if "texts" in body else body["documents"]
+    return [text if isinstance(text, str) else text["text"] for text in documents]
 
 
 def _pairs(body: Json) -> list[tuple[str, str]]:

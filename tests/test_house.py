@@ -15,7 +15,7 @@ from gpte_data.stages import STAGES, load
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpte_data"
 FLOORS = [
-    ["errors", "scripts", "__init__"],
+    ["errors", "scripts", "fields", "__init__"],
     [
         "config",
         "ledger",
@@ -27,6 +27,7 @@ FLOORS = [
         "languages",
         "phrases",
         "memory",
+        "text_hashes",
     ],
     ["candidates", "doc_ids", "judged_records"],
     ["stage", "prompts", "gates", "pricing", "recipe_checks"],
@@ -36,7 +37,7 @@ FLOORS = [
     ["manifest", "sources"],
     ["corpus", "personas"],
     ["backends"],
-    ["vectors", "formats", "writing", "tokens", "forecast"],
+    ["vectors", "formats", "writing", "tokens", "forecast", "scoring"],
     ["partial_vectors", "earlier_vectors"],
     [
         "embedding",
@@ -55,6 +56,7 @@ FLOORS = [
     ["contamination"],
     ["deduping"],
     ["pair_rules", "text_rules"],
+    ["denoising"],
     ["stages"],
     ["shard"],
     ["whole", "engines", "ray"],

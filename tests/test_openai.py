@@ -31,6 +31,7 @@ from gpte_data.backends.openai_llm import OpenAILLM
 from gpte_data.backends.openai_llm import check as check_llm
 from gpte_data.backends.openai_reranker import OpenAIReranker
 from gpte_data.backends.openai_transport import Server as Endpoint
+from gpte_data.backends.reranking import Reranking
 from gpte_data.backends.unit import unit
 from gpte_data.errors import EndpointError
 
@@ -604,8 +605,11 @@ def test_refused_texts_end_the_run(tmp_path: Path) -> None:
 # Reranking
 
 
-def rerank(server: Server, pairs: list[tuple[str, str]], tell: Any = lambda n: None) -> Any:
-    reranker = OpenAIReranker("m", Options(base_urls=(server.url,), retries=3))
+def rerank(
+    server: Server, pairs: list[tuple[str, str]], tell: Any = lambda n: None, **how: Any
+) -> Any:
+    options = Options(base_urls=(server.url,), retries=3, reranking=Reranking(**how))
+    reranker = OpenAIReranker("m", options)
     with closing(reranker.caller):
         return reranker.score(pairs, tell)
 
@@ -638,6 +642,8 @@ def test_documents_that_are_too_long_are_cut(tmp_path: Path) -> None:
         [],
         [{"index": 0, "relevance_score": 1.0}],
         [{"index": 0, "relevance_score": 1.0}, {"index": 2, "relevance_score": 1.0}],
+        [{"index": n, "relevance_score": 1.0} for n in (0, 1, 1)],
+        [{"index": n, "relevance_score": 1.0} for n in (0, 1, 2)],
         [{"index": 0, "relevance_score": 1.0}, {"index": 1}],
         [{"index": 0, "relevance_score": 1.0}, {"index": 1, "relevance_score": float("nan")}],
     ],
@@ -649,8 +655,37 @@ def test_missing_scores_are_refused(
         return {"results": results}
 
     monkeypatch.setattr(Endpoint, "post", post)
-    with pytest.raises(EndpointError, match="/rerank gives no scores: malformed reply"):
+    told = r"/rerank gives no scores: malformed reply.* \(asked for query 'q'\)"
+    with pytest.raises(EndpointError, match=told):
         rerank(plain, [("q", "a"), ("q", "b")])
+
+
+@pytest.mark.parametrize("speaks", ["", "tei", "score"])
+def test_servers_of_every_shape(tmp_path: Path, speaks: str) -> None:
+    """Which one it is is asked once, then remembered."""
+    pairs = [(f"query {n // 40}", f"query {n} is number {n % 7}") for n in range(80)]
+    with serve(tmp_path / "log.jsonl", speaks=speaks) as server:
+        scores = rerank(server, pairs)
+        asked = [line["path"] for line in server.requests() if line["status"] != 200]
+        assert len(server.requests()) == 4 + 1 + len(asked)
+    assert np.allclose(scores, [overlap(query, text) for query, text in pairs])
+    assert len(asked) == {"": 0, "tei": 1, "score": 2}[speaks]
+
+
+def test_a_server_without_any(tmp_path: Path) -> None:
+    with serve(tmp_path / "log.jsonl") as server:
+        server.url += "/nowhere"
+        with pytest.raises(EndpointError, match=r"gives no scores, nor does /score: status 404"):
+            rerank(server, [("q", "d")])
+
+
+def test_logits_become_probabilities_where_they_are_said_to_be(tmp_path: Path) -> None:
+    pairs = [("a long query", text) for text in ("none", "a long query", "query a long")]
+    with serve(tmp_path / "log.jsonl", logits=1) as server:
+        scores = rerank(server, pairs, server_scale="logit")
+        assert np.allclose(scores, [overlap(query, text) for query, text in pairs])
+        with pytest.raises(EndpointError, match=r"no probability: .* give --server-scale logit"):
+            rerank(server, pairs)
 
 
 def test_an_address_is_shown_without_its_secrets(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ GPTE_VLLM_VENV names. Servers run one at a time: each class has its own.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from typing import Any
 import pytest
 
 from gpte_data import io
+from gpte_data.backends import Options
+from gpte_data.backends.openai_reranker import SHAPES, OpenAIReranker
 
 ROOT = Path(__file__).parent.parent
 VENV = Path(os.environ.get("GPTE_VLLM_VENV", ROOT / ".venv-vllm"))
@@ -145,6 +148,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_models.tiny_llama(folder / "tiny")
     tiny_models.tiny_embedder(folder / "embedder")
     tiny_models.tiny_cross_encoder(folder / "reranker")
+    tiny_models.tiny_yes_no(folder / "yes-no")
+    shutil.copytree(folder / "reranker", folder / "logits")
+    config = json.loads((folder / "logits" / "config.json").read_text())
+    config["sentence_transformers"] = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    (folder / "logits" / "config.json").write_text(json.dumps(config))
     return folder
 
 
@@ -211,7 +219,7 @@ def mined_by_st(short: Path, models: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def filtered_by_st(short: Path, models: Path, mined_by_st: Path) -> Path:
-    return filtered(short, "filtered-st", f"st:{models / 'reranker'}")
+    return filtered(short, "filtered-st", f"st:{models / 'reranker'}", "--dtype", "float32")
 
 
 def filtered(short: Path, name: str, reranker: str, *words: object, **how: Any) -> Path:
@@ -349,6 +357,17 @@ class TestRerankerServer:
         found = filtered(short, "filtered-openai", "openai:reranker", "--base-url", reranker_url)
         assert_same_scores(found, filtered_by_st)
 
+    def test_score_gives_what_rerank_does(self, reranker_url: str) -> None:
+        pairs = [(query, f"{query} and the sea") for query in ("river", "sand", "heart")]
+        told = Options(base_urls=(reranker_url,))
+        first, second = OpenAIReranker("reranker", told), OpenAIReranker("reranker", told)
+        second.shape = SHAPES[2]
+        scores = [one.score(pairs, lambda n: None).tolist() for one in (first, second)]
+        assert first.shape is SHAPES[0]
+        assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+        first.caller.close()
+        second.caller.close()
+
 
 class TestInProcess:
     """vLLM inside gpte-data's own processes."""
@@ -401,6 +420,22 @@ class TestInProcess:
 
     def test_reranker(self, models: Path, short: Path, filtered_by_st: Path) -> None:
         found = filtered(short, "filtered-vllm", f"vllm:{models / 'reranker'}", program=WITH_VLLM)
+        assert_same_scores(found, filtered_by_st)
+
+    def test_a_reranker_that_answers_yes_or_no(self, models: Path, short: Path) -> None:
+        """An original Qwen3-Reranker, in its own format, gives what transformers makes of it."""
+        told = ("--instruction", "find what is alike")
+        exact = (f"st:{models / 'yes-no'}", "--dtype", "float32", *told)
+        wanted = filtered(short, "yes-no-st", *exact)
+        spec = f"vllm:{models / 'yes-no'}"
+        found = filtered(short, "yes-no-vllm", spec, *told, program=WITH_VLLM)
+        assert_same_scores(found, wanted)
+
+    def test_probabilities_whatever_a_config_names(
+        self, models: Path, short: Path, filtered_by_st: Path
+    ) -> None:
+        spec = f"vllm:{models / 'logits'}"
+        found = filtered(short, "filtered-logits", spec, program=WITH_VLLM)
         assert_same_scores(found, filtered_by_st)
 
     def test_no_such_folder(self, corpus: Path, tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ from transformers import (
     BertTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaForSequenceClassification,
     PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 SENTENCES = (
@@ -85,6 +88,19 @@ def tiny_embedder(folder: Path) -> Path:
     return _build_once(folder, _write_embedder)
 
 
+def tiny_yes_no(folder: Path) -> Path:
+    """Write a two-layer Qwen3 of 512 positions that may answer yes or no; return its folder.
+
+    What an original Qwen3-Reranker is on the hub: a language model, with Qwen's special tokens.
+    """
+    return _build_once(folder, _write_yes_no)
+
+
+def tiny_decoder_without_padding(folder: Path) -> Path:
+    """Write a Llama with a head of one label whose tokenizer has no token to pad with."""
+    return _build_once(folder, _write_decoder)
+
+
 def _build_once(folder: Path, write: Callable[[Path], None]) -> Path:
     """Have `write` fill a temporary folder and rename it to `folder`, unless it is there."""
     if (folder / "config.json").exists():
@@ -123,6 +139,65 @@ def _write_llama(folder: Path) -> None:
     model = LlamaForCausalLM(config)
     _bias_logits(model, tokenizer)
     model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _write_yes_no(folder: Path) -> None:
+    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        ["yes", "no", "yes no", *SENTENCES] * 3,
+        BpeTrainer(
+            vocab_size=512,
+            special_tokens=list(special),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        ),
+    )
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]
+        tokenizer_object=tokenizer,
+        pad_token=special[0],
+        eos_token=special[2],
+        padding_side="left",
+        model_max_length=512,
+        clean_up_tokenization_spaces=False,
+    )
+    config = Qwen3Config(
+        vocab_size=len(fast),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=512,
+        initializer_range=0.3,
+        eos_token_id=fast.eos_token_id,
+        tie_word_embeddings=True,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+
+
+def _write_decoder(folder: Path) -> None:
+    tokenizer = _llama_tokenizer()
+    tokenizer.pad_token = None
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.3,
+        num_labels=1,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    LlamaForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

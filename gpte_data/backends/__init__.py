@@ -13,11 +13,15 @@ from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from gpte_data.backends.reranking import Reranking
 from gpte_data.errors import BadOption
+
+if TYPE_CHECKING:
+    from gpte_data.backends.scored import Scored
 
 LLMS = {"extractive": "extractive", "openai": "openai_llm", "vllm": "vllm_llm"}
 EMBEDDERS = {
@@ -51,10 +55,9 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Options:
-    """How a model is reached or run; apart from `encoding` none of it changes what it answers."""
+    """How a model is reached or run; `encoding` and `reranking` alone change the answers."""
 
     encoding: Encoding = Encoding()
-
     base_urls: tuple[str, ...] = ()
     """Servers of one model, shared by load; OPENAI_BASE_URL if none."""
     concurrency: int = 512
@@ -74,6 +77,7 @@ class Options:
     """For `vllm`: GPUs that one engine is spread over."""
     corpus: tuple[Path, ...] = ()
     """Only for `extractive`: whose term statistics to use."""
+    reranking: Reranking = field(default_factory=Reranking)
 
 
 @dataclass(frozen=True)
@@ -143,15 +147,13 @@ class Embedder(Protocol):
 
 
 class Reranker(Protocol):
-    """Scores (query, document) pairs together."""
+    """Scores (query, document) pairs together; see `scored.Streaming`."""
 
-    margin: float
-    """Relative margin that suits this reranker's scores."""
-    scale: str
-    """What a score is: `probability`, `cosine` or `server` (as the server defines it)."""
+    def stream(self, pairs: Sequence[tuple[str, str]]) -> "Iterator[Scored]":
+        """Score each pair, higher is better; yield batches as they are done."""
 
     def score(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int], None]) -> Any:
-        """Return scores (n,) in float32, higher is better; `tell` gets the pairs done."""
+        """Return scores (n,) in float32 in the order of the pairs; `tell` gets the pairs done."""
 
 
 class Index(Protocol):

@@ -2,17 +2,25 @@
 
 Score of a pair: the mean over the query's tokens of their highest cosine to any token of the
 document (ColBERT, 2004.12832 §3.3, with the mean instead of the sum so that long queries compare).
-A document is encoded once for all the queries of a call.
+A document is encoded once for all the queries of a call. Each pair has a product of its own, whose
+last bits would otherwise hang on what else is asked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpte_data.backends import Options
 from gpte_data.backends.models import model_identity
+from gpte_data.backends.reranking import COSINE
+from gpte_data.backends.scored import Pair, Scored, Streaming
 from gpte_data.backends.st_model import forward, load
+
+MARGIN = 0.15
+SCALE = COSINE
+BLOCK = 256
+"""Documents whose token vectors are held at a time."""
 
 
 def identity(model: str) -> dict[str, str]:
@@ -25,31 +33,28 @@ def open_reranker(model: str, options: Options) -> "MaxSim":
     return MaxSim(model, options)
 
 
-class MaxSim:
+class MaxSim(Streaming):
     """Scores pairs by the token vectors of a SentenceTransformer."""
-
-    margin = 0.15
-    scale = "cosine"
 
     def __init__(self, model: str, options: Options) -> None:
         self.model = load(model)
         self.tokens = options.batch_tokens
 
-    def score(self, pairs: Sequence[tuple[str, str]], tell: Callable[[int], None]) -> Any:
-        """Return the scores, in [-1, 1], in the order of the pairs."""
-        queries = self._token_vectors(sorted({query for query, _ in pairs}))
-        scores = np.zeros(len(pairs), dtype=np.float32)
+    def stream(self, pairs: Sequence[Pair]) -> Iterator[Scored]:
+        """Yield the scores, in [-1, 1], document by document."""
         asked: dict[str, list[int]] = {}
         for i, (_, document) in enumerate(pairs):
             asked.setdefault(document, []).append(i)
-        documents = sorted(asked)
+        queries = self._token_vectors(sorted({query for query, _ in pairs}))
+        documents = sorted(asked, key=lambda text: (len(text), text))
         for start in range(0, len(documents), BLOCK):
             block = self._token_vectors(documents[start : start + BLOCK])
+            positions, parts = [], []
             for document, vectors in block.items():
-                for i in asked[document]:
-                    scores[i] = _maxsim(queries[pairs[i][0]], vectors)
-                tell(len(asked[document]))
-        return scores
+                positions += asked[document]
+                found = [queries[pairs[i][0]] for i in asked[document]]
+                parts.append(_maxsim(found, vectors))
+            yield Scored(positions, np.concatenate(parts))
 
     def _token_vectors(self, texts: Sequence[str]) -> dict[str, Any]:
         """Return text -> unit vectors of its content tokens (tokens, dimension)."""
@@ -73,9 +78,6 @@ class MaxSim:
         return np.where(empty, present, content)
 
 
-BLOCK = 64
-"""Documents whose token vectors are held at a time."""
-
-
-def _maxsim(query: Any, document: Any) -> float:
-    return float((query @ document.T).max(axis=1).mean())
+def _maxsim(queries: Sequence[Any], document: Any) -> Any:
+    """Return the scores of several queries (tokens, dimension) with a document, (n,)."""
+    return np.array([(query @ document.T).max(axis=1).mean() for query in queries], np.float32)

@@ -44,6 +44,10 @@ class Failure:
     too_long: bool = False
 
 
+class Misshapen(ValueError):
+    """A reply that is read, and does not hold what was asked for; says in our words what not."""
+
+
 class StatusError(Exception):
     """A reply whose status is no success.
 
@@ -185,7 +189,8 @@ def given_up(error: Exception) -> Failure:
         return Failure(f"status {error.status}")
     if is_lost(error):
         return Failure("timeout" if isinstance(error, TimeoutError) else "connection lost")
-    return Failure("malformed reply")
+    said = f": {error}" if isinstance(error, Misshapen) else ""
+    return Failure(f"malformed reply{said}")
 
 
 def unreachable(url: str, error: Exception) -> EndpointError:

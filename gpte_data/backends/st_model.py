@@ -15,9 +15,9 @@ def load(model: str, dtype: str = "float32") -> Any:
     return _loaded("SentenceTransformer", model, dtype, *model_identity(model).values())
 
 
-def load_cross_encoder(model: str) -> Any:
+def load_cross_encoder(model: str, dtype: str = "float32") -> Any:
     """Return the CrossEncoder; raise BadOption if there is no such model."""
-    return _loaded("CrossEncoder", model, "float32", *model_identity(model).values())
+    return _loaded("CrossEncoder", model, dtype, *model_identity(model).values())
 
 
 @cache

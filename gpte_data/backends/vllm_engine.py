@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing.util import Finalize
 from types import ModuleType
 from typing import Any
@@ -52,20 +52,23 @@ def check(model: str, options: Options) -> None:
     model_path(model)
 
 
-def engine(model: str, runner: str, options: Options) -> Engine:
+def engine(
+    model: str, runner: str, options: Options, more: Mapping[str, Any] | None = None
+) -> Engine:
     """Return the engine of a model, opened if need be.
 
     Args:
         model: A folder or a hub's name, as in the SPEC.
         runner: `generate` or `pooling`.
         options: `engine_args` and `tensor_parallel`.
+        more: Further arguments that the model needs, over which the user's win.
 
     Raises:
         MissingExtra: vLLM is not installed.
         BadOption: There is no such model, or vLLM can't load it, or not with these arguments, or
             another engine of this process still has requests.
     """
-    args = user_args(options)
+    args = {**(more or {}), **user_args(options)}
     key = (runner, repr(sorted(args.items())), *model_identity(model).values())
     if key not in _engines:
         for other in _engines.values():
@@ -84,7 +87,9 @@ def engine(model: str, runner: str, options: Options) -> Engine:
     return _engines[key]
 
 
-def pooling_engine(model: str, task: str, wanted: str, options: Options) -> Engine:
+def pooling_engine(
+    model: str, task: str, wanted: str, options: Options, more: Mapping[str, Any] | None = None
+) -> Engine:
     """Return the engine of a model that embeds or classifies.
 
     Args:
@@ -92,11 +97,12 @@ def pooling_engine(model: str, task: str, wanted: str, options: Options) -> Engi
         task: What vLLM calls it: `embed` or `classify`.
         wanted: What the user would call such a model, for the error.
         options: As for `engine`.
+        more: As for `engine`.
 
     Raises:
         MissingExtra, BadOption: As `engine`, and BadOption if the model does something else.
     """
-    opened = engine(model, "pooling", options)
+    opened = engine(model, "pooling", options, more)
     tasks = opened.llm.supported_tasks
     if task not in tasks:
         raise BadOption(f"vllm:{model} is no {wanted}: vLLM runs it for {', '.join(tasks)}")

@@ -95,17 +95,20 @@ class Engine:
             if output.finished and (tell := self.waiting.pop(output.request_id, None)):
                 tell(output)
 
-    def pooled(self, how: str, *texts: Sequence[Any]) -> Any:
-        """Return what vLLM's `embed` or `score` makes of texts, or of prompts as vLLM takes them.
+    def pooled(self, how: str, *texts: Sequence[Any], **params: Any) -> Any:
+        """Return what vLLM's `embed`, `score` or `classify` makes of texts, or of its prompts.
 
-        Texts that are too long are cut to fit.
+        Texts that are too long are cut to fit; `params` are vLLM's PoolingParams.
 
         Raises:
             UserError: The engine broke.
         """
         try:
+            from vllm import PoolingParams
+
             run = getattr(self.llm, how)
-            return run(*texts, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT)
+            told = {"pooling_params": PoolingParams(**params)} if params else {}
+            return run(*texts, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT, **told)
         except Exception as error:  # vLLM raises whatever its parts raise
             raise self.broken(error) from error
 

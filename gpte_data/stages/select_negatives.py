@@ -13,9 +13,10 @@ from pydantic import Field, field_validator
 
 from gpte_data.candidates import Candidates, Coded, columns_of
 from gpte_data.errors import BadInput, BadOption
+from gpte_data.fields import FIELDS, arrow_types
 from gpte_data.mining.options import ChoiceConfig
 from gpte_data.mining.own import Own
-from gpte_data.records import FIELDS, RANDOM, WRITTEN, arrow_types, kept
+from gpte_data.records import RANDOM, WRITTEN, kept
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 
 if TYPE_CHECKING:
