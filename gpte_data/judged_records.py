@@ -21,3 +21,10 @@ class JudgedPair(Pair):
     """Place of each among the `pair_population` pairs scored with it by `pair_reranker`."""
     pair_population: NotRequired[int]
     pair_reranker: NotRequired[str]
+    positive_judge_scores: NotRequired[list[float]]
+    """Of each positive the mean of the ratings below, which are from 1 to 5, from 0 to 10."""
+    positive_relevance: NotRequired[list[float]]
+    positive_answerability: NotRequired[list[float]]
+    positive_clarity: NotRequired[list[float]]
+    pair_judge: NotRequired[str]
+    """Who gave these ratings: model and prompt."""

@@ -55,6 +55,11 @@ def try_out(
     from gpte_data.trial import forecast, preview
     from gpte_data.trial_tables import show_forecast, show_preview
 
+    if wanted.dry_run and not cfg.spec:
+        raise BadOption(
+            "--dry-run shows what a language model would be asked, and none is asked here: give "
+            f"--{cfg.model_option} too, or leave --dry-run out"
+        )
     price, other = wanted.price(cfg.spec, cfg.batch), wanted.price_of_second(cfg)
     folder = Path(output) if output not in (None, "-") else None
     with as_file(source) as path:

@@ -1,5 +1,6 @@
 """filter-pairs: exact ranks against a look at every passage, rules one by one, what is refused."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ from conftest import cli
 from tiny_models import tiny_cross_encoder
 
 from gpte_data import io
+from gpte_data.backends.scored import Scored
 from gpte_data.backends.vectors_on_disk import Vectors
-from gpte_data.errors import BadInput, BadOption
-from gpte_data.pair_rules import counting, reranked
+from gpte_data.errors import BadInput, BadOption, EndpointError
+from gpte_data.pair_rules import counting
 from gpte_data.pair_rules.counting import above, pair_scores
 from gpte_data.pair_rules.standing import Standing
+from gpte_data.scoring import scorer
 from gpte_data.stage import Rejected, Row
 from gpte_data.stages import load
 
@@ -225,16 +228,23 @@ def test_empty_rows_are_dropped_and_positives_that_are_missing_left_out(world: W
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda n: np.full(n, np.nan), r"'q0' with 'd0' a score that is not finite"),
-        (lambda n: np.zeros(n - 1), "gave 3 scores for 4 pairs, from 'q0' on"),
+        (
+            lambda n: np.full(n, np.nan),
+            "no numbers, for pair 'q0', pair 'q1', pair 'q2' and 1",
+        ),
+        (lambda n: np.zeros(n - 1), "gave 3 scores for 4, of pair 'q0'"),
     ],
 )
 def test_a_reranker_that_answers_nonsense_is_told(
     world: World, monkeypatch: pytest.MonkeyPatch, answer: Any, says: str
 ) -> None:
+    class Nonsense:
+        def stream(self, pairs: Sequence[Any]) -> Iterator[Scored]:
+            yield Scored(range(len(pairs)), answer(len(pairs)))
+
     world.teacher()
-    monkeypatch.setattr(reranked, "scored", lambda spec, options, pairs: answer(len(pairs)))
-    with pytest.raises(BadInput, match=says):
+    monkeypatch.setattr(scorer, "open_reranker", lambda spec, options: Nonsense())
+    with pytest.raises(EndpointError, match=says):
         world.run([pair(n, f"d{n}") for n in range(4)], reranker="maxsim", min_rerank_score=0.1)
 
 

@@ -234,11 +234,6 @@ def llm_identity(spec: str) -> dict[str, str]:
     return identity_of(LLMS, "language model", spec)
 
 
-def reranker_identity(spec: str) -> dict[str, str]:
-    """Return what of a reranker enters a fingerprint."""
-    return identity_of(RERANKERS, "reranker", spec)
-
-
 def label(spec: str) -> str:
     """Return a SPEC as rows name it: a local model by its folder's name, without the way there."""
     kind, _, model = spec.partition(":")

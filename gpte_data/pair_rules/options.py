@@ -1,108 +1,64 @@
-"""The options of `filter-pairs`: which rules, and with what they measure."""
+"""The options of `filter-pairs`: which go together, what they come to, how models are reached."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from gpte_data.backends import Encoding, Options, reranker_identity
-from gpte_data.config import Identity, Runtime, StageConfig
-from gpte_data.corpus import corpus_identity
+from gpte_data.asking import ReachingConfig
+from gpte_data.backends import Encoding, Options, label
+from gpte_data.backends.reranking import Reranking, traits
+from gpte_data.config import Runtime
 from gpte_data.errors import BadOption
+from gpte_data.pair_rules.rules_options import RulesConfig
+from gpte_data.recipes import load_recipe
 from gpte_data.teachers import (
     KINDS,
     PRECOMPUTED,
     Teacher,
     dtype_of,
     open_teacher,
-    teacher_identity,
 )
 
 BY_TEACHER = ("consistency", "min_cosine")
 BY_PLACE = ("top_share", "top")
 BY_RERANKER = ("min_rerank_score", *BY_PLACE)
+BY_JUDGE = ("min_judge_score", "min_relevance", "min_answerability", "min_clarity")
+OF_RERANKER = ("instruction", "server_scale")
+"""Options that the reranker's identity holds."""
+OF_JUDGE = (
+    "judge", "prompt", "max_words", "temperature", "max_tokens", "seed", "engine_args",
+)  # fmt: skip
+"""Options that decide nothing where no judge is asked."""
 OF_TEACHERS = ("teacher", "agree", "query_prompt", "doc_prompt", "max_length", "truncate_dim")
 """Options that decide nothing where no teacher is asked."""
 
 
-def _teachers_identity(specs: Sequence[str]) -> list[dict[str, Any]]:
-    return [teacher_identity(spec) for spec in specs]
+class PairsConfig(ReachingConfig, RulesConfig):
+    """Which rules a pair must keep, and how a judge is asked."""
 
+    model_option: ClassVar[str] = "judge"
 
-class PairsConfig(StageConfig):
-    """Which rules a pair must keep."""
-
-    corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
-        description="Corpus that the positives are in; may be given more than once."
-    )
-    consistency: int | None = Field(
-        None, ge=1, description="Keep positives that rank among so many of the whole corpus."
-    )
-    min_cosine: float | None = Field(
-        None, ge=-1, le=1, description="Drop positives whose cosine to the query is lower."
-    )
-    teacher: Annotated[tuple[str, ...], Identity(_teachers_identity)] = Field(
-        ("st:all-MiniLM-L6-v2",), min_length=1,
-        description=f"For these two rules: {KINDS}; may be given more than once.",
+    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
+        (), description="Server for a judge openai:MODEL, may be given more than once; else "
+        "OPENAI_BASE_URL.",
     )  # fmt: skip
-    agree: Literal["all", "any"] = Field(
-        "all", description="Of several teachers: all must keep a positive, or any one."
-    )
-    reranker: Annotated[str, Identity(lambda spec: reranker_identity(spec) if spec else {})] = (
-        Field("", description="For the rules below: maxsim[:MODEL], st:MODEL (CrossEncoder), "
-              "openai:MODEL, vllm:MODEL.")
-    )  # fmt: skip
-    min_rerank_score: float | None = Field(
-        None, allow_inf_nan=False, description="Drop positives that the reranker scores lower."
-    )
-    top_share: float | None = Field(
-        None, gt=0, le=1, description="Keep this share of all pairs, the best by reranker score."
-    )
-    top: int | None = Field(
-        None, ge=1, description="Keep so many of all pairs, the best by reranker score."
-    )
-    keep_scores: bool = Field(
-        True, description="Keep what was measured in the rows; rejected rows have it anyway."
-    )
-    missing_positives: Literal["error", "drop"] = Field(
-        "error", description="What to do with a positive that is not in the corpus."
-    )
-    query_prompt: str = Field("", description="Put before each query when it is embedded.")
-    doc_prompt: str = Field("", description="Put before each document when it is embedded.")
-    dtype: Annotated[str, Runtime()] = Field(
-        "auto", description="Of st:MODEL: float32, bfloat16 or float16; bfloat16 where it is fast."
-    )
-    max_length: int | None = Field(
-        None, ge=1,
-        description="Of st:MODEL and promptreps:MODEL (512): tokens of a text that are read.",
-    )  # fmt: skip
-    truncate_dim: int | None = Field(
-        None, ge=1, description="Numbers of a vector that are kept (Matryoshka models)."
-    )
-    teacher_url: Annotated[tuple[str, ...], Runtime()] = Field(
-        (), description="Server for a teacher openai:MODEL; else OPENAI_BASE_URL."
-    )
-    reranker_url: Annotated[tuple[str, ...], Runtime()] = Field(
-        (), description="Server for a reranker openai:MODEL; else OPENAI_BASE_URL."
-    )
-    concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
-    batch_tokens: Annotated[int, Runtime()] = Field(
-        8192, ge=1, description="Of st:MODEL: padded tokens run together."
-    )
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         """Raise BadOption for rules that are missing, or that lack what they measure with."""
-        if not self.asks_any(*BY_TEACHER, *BY_RERANKER):
+        if not self.asks_any(*BY_TEACHER, *BY_RERANKER, *BY_JUDGE):
             raise BadOption(
                 "no rule was asked for: give at least one of --consistency, --min-cosine, "
-                "--min-rerank-score, --top-share and --top"
+                "--min-rerank-score, --top-share, --top and --min-judge-score"
             )
         if self.asks_any(*BY_RERANKER) and not self.reranker:
             raise BadOption(
                 "--min-rerank-score, --top-share and --top need a --reranker: give maxsim or "
                 "st:MODEL"
+            )
+        if self.asks_any(*BY_JUDGE) and not self.judge:
+            raise BadOption(
+                "--min-judge-score and the like need a --judge: give openai:MODEL or vllm:MODEL"
             )
         self._check_useless()
         return self
@@ -115,6 +71,14 @@ class PairsConfig(StageConfig):
                 "--reranker changes nothing here: it scores pairs for --min-rerank-score, "
                 "--top-share and --top; give one of them, or leave it out"
             )
+        if self.judge and not self.asks_any(*BY_JUDGE):
+            raise BadOption(
+                "--judge changes nothing here: it rates pairs for --min-judge-score, "
+                "--min-relevance, --min-answerability and --min-clarity; give one of them, or "
+                "leave it out"
+            )
+        if self.batch and not self.judge:
+            raise BadOption("--batch asks a judge through the server's batch API: give --judge too")
         useless = [name for name in OF_TEACHERS if name in given]
         if useless and not self.asks_any(*BY_TEACHER):
             raise BadOption(
@@ -139,9 +103,11 @@ class PairsConfig(StageConfig):
             found = {name: value for name, value in found.items() if name not in OF_TEACHERS}
         elif any(spec.startswith("st:") for spec in self.teacher):
             found["dtype"] = dtype_of(self.dtype)
-        if not self.reranker:
-            del found["reranker"]
-        return found
+        if self.reranker:
+            found["reranker"] = traits(self.reranker, self.reranking()).identity
+        left_out = (*OF_RERANKER, *(() if self.reranker else ("reranker",)))
+        left_out += () if self.judge else OF_JUDGE
+        return {name: value for name, value in found.items() if name not in left_out}
 
     def looks_at_all(self) -> bool:
         """Tell whether what becomes of a pair hangs on the whole input."""
@@ -160,9 +126,20 @@ class PairsConfig(StageConfig):
             batch_tokens=self.batch_tokens,
         )
 
+    def reranking(self) -> Reranking:
+        """Return how the reranker reads and scores."""
+        return Reranking(self.instruction, self.server_scale)
+
+    def judged_by(self) -> str:
+        """Return who rates pairs, in words: ratings of the same are not asked for again."""
+        recipe = load_recipe(self.prompt)
+        prompt = f"{recipe.name} {recipe.version} ({recipe.sha256[:8]})"
+        return f"{label(self.judge)}, {prompt}, {self.max_words} words"
+
     def reranker_options(self) -> Options:
         """Return how the reranker is reached and run."""
         return Options(
+            reranking=self.reranking(),
             base_urls=self.reranker_url,
             concurrency=self.concurrency,
             batch_tokens=self.batch_tokens,

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from gpte_data.backends import Options, label, open_reranker, reranker_identity
+from gpte_data.backends import label
+from gpte_data.backends.reranking import traits
 from gpte_data.corpus import Corpus
-from gpte_data.errors import BadInput
 from gpte_data.manifest import fingerprint
 from gpte_data.pair_rules.options import BY_PLACE, PairsConfig
 from gpte_data.pair_rules.standing import Standing
+from gpte_data.scoring.pairs import pairs_of
+from gpte_data.scoring.scorer import Scorer, open_scorer, scores_folder
 from gpte_data.stage import Row
 
 ROWS = 1024
@@ -25,21 +27,19 @@ PAIRS = 16_384
 PLACED = ("positive_pair_places", "pair_population", "pair_reranker")
 
 
-def _silent(done: int) -> None:
-    """Take a report and say nothing."""
+def scorer_of(cfg: PairsConfig) -> Scorer:
+    """Return the reranker, with the scores that are kept beside the corpus."""
+    folder = cfg.score_cache or scores_folder(cfg.corpus[0])
+    return open_scorer(cfg.reranker, cfg.reranker_options(), folder)
 
 
-def scored(spec: str, options: Options, pairs: Sequence[tuple[str, str]]) -> Any:
-    """Return a reranker's scores of (query, document) pairs, (n,) in float32."""
-    return np.asarray(open_reranker(spec, options).score(pairs, _silent), dtype=np.float32)
+def name_of(cfg: PairsConfig) -> str:
+    """Return how rows name a reranker: its SPEC, and a mark of all that decides its scores."""
+    found = traits(cfg.reranker, cfg.reranking())
+    return f"{label(cfg.reranker)} {fingerprint(found.identity)[:8]}"
 
 
-def name_of(spec: str) -> str:
-    """Return how rows name a reranker: its SPEC, and a mark of its contents."""
-    return f"{label(spec)} {fingerprint(reranker_identity(spec))[:8]}"
-
-
-def pair_scores(rows: Sequence[Row], corpus: Corpus, cfg: PairsConfig) -> Iterator[Any]:
+def pair_scores(rows: Sequence[Row], corpus: Corpus, scorer: Scorer) -> Iterator[Any]:
     """Yield for each row the scores of its positives, (positives,) in float32."""
     wanted = [(row, doc_id) for row in rows for doc_id in row["positives"]]
     parts = []
@@ -47,28 +47,12 @@ def pair_scores(rows: Sequence[Row], corpus: Corpus, cfg: PairsConfig) -> Iterat
         part = wanted[start : start + PAIRS]
         texts = corpus.texts(doc_id for _, doc_id in part)
         pairs = [(row["query"], texts[doc_id]) for row, doc_id in part]
-        parts.append(scored(cfg.reranker, cfg.reranker_options(), pairs))
-        _check(parts[-1], part, cfg.reranker)
+        parts.append(
+            scorer.score(pairs_of(pairs, [f"pair {row['query_id']!r}" for row, _ in part]))
+        )
     found = iter(np.concatenate(parts)) if parts else iter(())
     for row in rows:
         yield np.fromiter(islice(found, len(row["positives"])), dtype=np.float32)
-
-
-def _check(scores: Any, part: Sequence[tuple[Row, str]], spec: str) -> None:
-    """Raise BadInput unless there is a number for each pair."""
-    first = part[0][0]["query_id"]
-    if scores.shape != (len(part),):
-        raise BadInput(
-            f"{spec} gave {scores.size} scores for {len(part)} pairs, from {first!r} on: "
-            "expected one for each; take another reranker"
-        )
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if len(bad):
-        row, doc_id = part[bad[0]]
-        raise BadInput(
-            f"{spec} gives pair {row['query_id']!r} with {doc_id!r} a score that is not finite: "
-            "take another reranker"
-        )
 
 
 def surveyed(cfg: PairsConfig, read: Callable[[], Iterable[Row]], corpus: Corpus) -> dict[str, Any]:
@@ -82,8 +66,9 @@ def surveyed(cfg: PairsConfig, read: Callable[[], Iterable[Row]], corpus: Corpus
     if _placed(cfg, read()):
         return {"said": "places are those of the pairs that were measured first"}
     rows, parts = iter(read()), [np.zeros(0, dtype=np.float32)]
-    while block := list(islice(rows, ROWS)):
-        parts.extend(pair_scores(block, corpus, cfg))
+    with scorer_of(cfg) as scorer:
+        while block := list(islice(rows, ROWS)):
+            parts.extend(pair_scores(block, corpus, scorer))
     scores = np.concatenate(parts)
     if not len(scores):
         return {"said": "there are no pairs to score"}
@@ -103,7 +88,7 @@ def least(cfg: PairsConfig, population: int) -> int:
 
 def _placed(cfg: PairsConfig, rows: Iterable[Row]) -> bool:
     """Tell whether all rows have places in one population, by this reranker."""
-    name, populations = name_of(cfg.reranker), set()
+    name, populations = name_of(cfg), set()
     for row in rows:
         if not has_places(row, name):
             return False
@@ -122,11 +107,15 @@ class Reranked:
     Args:
         cfg: The options.
         corpus: Where the positives' texts are.
+        scorer: The reranker.
         shared: What the survey has found.
     """
 
-    def __init__(self, cfg: PairsConfig, corpus: Corpus, shared: Mapping[str, Any]) -> None:
-        self.cfg, self.corpus, self.name = cfg, corpus, name_of(cfg.reranker)
+    def __init__(
+        self, cfg: PairsConfig, corpus: Corpus, scorer: Scorer, shared: Mapping[str, Any]
+    ) -> None:
+        self.cfg, self.corpus, self.name = cfg, corpus, name_of(cfg)
+        self.scorer = scorer
         self.by_place = cfg.asks_any(*BY_PLACE)
         told = shared.get("standing")
         self.standing = Standing.from_plain(told) if told else None
@@ -137,7 +126,7 @@ class Reranked:
             yield from ({} for _ in rows)  # they have their places, and no score is asked for
             return
         for start in range(0, len(rows), ROWS):
-            for scores in pair_scores(rows[start : start + ROWS], self.corpus, self.cfg):
+            for scores in pair_scores(rows[start : start + ROWS], self.corpus, self.scorer):
                 yield self._said(scores)
 
     def _said(self, scores: Any) -> Row:
