@@ -78,7 +78,9 @@ def cross_encoder(folder: Path) -> Path:
     """Write a cross-encoder with MiniLM's weights and a head that is drawn."""
     torch.manual_seed(0)
     path = model_path("all-MiniLM-L6-v2")
-    BertForSequenceClassification.from_pretrained(path, num_labels=1).save_pretrained(folder)
+    model = BertForSequenceClassification.from_pretrained(path, num_labels=1)
+    torch.nn.init.normal_(model.classifier.weight, std=1.0)  # probabilities from 0 to 1
+    model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(path, model_max_length=512).save_pretrained(folder)
     return folder
 

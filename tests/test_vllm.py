@@ -422,6 +422,7 @@ class TestInProcess:
         found = filtered(short, "filtered-vllm", f"vllm:{models / 'reranker'}", program=WITH_VLLM)
         assert_same_scores(found, filtered_by_st)
 
+    @pytest.mark.usefixtures("mined_by_st")
     def test_a_reranker_that_answers_yes_or_no(self, models: Path, short: Path) -> None:
         """An original Qwen3-Reranker, in its own format, gives what transformers makes of it."""
         told = ("--instruction", "find what is alike")
