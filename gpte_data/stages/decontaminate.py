@@ -4,7 +4,7 @@ Each row is compared with all queries and passages of the sets named by --agains
 without case, punctuation and spaces. It goes if it is an evaluation text; if words of one stand in
 it in runs, half of them or more; or if it is itself a piece of one. That counts what the 13-grams
 of GPT-3 (2005.14165, appendix C) and of LightOn's decontaminated BEIR look for, and holds where
-one word in 20 was changed. Short texts need more: the table is in docs/filtering.md.
+one word in 20 was changed. Short texts need more: see docs/filtering-decontaminate.md.
 
 Rows are passages (text) or pairs (query); with --corpus the positives of pairs are looked at too. A
 contaminated positive is taken out of its pair; a pair that has no other goes. Candidates of mined
