@@ -22,6 +22,11 @@ from gpte_data.verdicts import RULES
 
 KINDS = ("rows", "candidates", "positives")
 """What rules remove: whole rows, candidates as negatives, positives out of rows that stay."""
+UNLISTED = {
+    "contaminated_positives": "evaluation text",
+    "relabelled_from": "a judge found a better positive",
+}
+"""Field that names positives taken out for one reason -> that reason."""
 UNNAMED = "no reason was given"
 
 
@@ -148,6 +153,10 @@ def _add_positives(row: Row, rules: Rules) -> None:
     for doc_id, broken in zip(lost, row.get("dropped_rules", ()), strict=False):
         if broken and rules.add(broken[0], broken):
             rules.show(broken[0], _told(row) | {"doc_id": doc_id})
+    for name, reason in UNLISTED.items():
+        for doc_id in row.get(name) or ():
+            if rules.add(reason, None):
+                rules.show(reason, _told(row) | {"doc_id": doc_id})
 
 
 def _told(row: Mapping[str, Any]) -> Row:

@@ -170,6 +170,14 @@ def test_overlap_is_the_share_of_words_in_shared_runs(sea: Path) -> None:
     assert one(f"{OTHER * 9} {' '.join(words[:29])}", sea) is None
 
 
+def test_columns_of_the_rows_own_stay(sea: Path) -> None:
+    own = {"title": None, "similarity": 0.25, "overlap": 0.5, "eval_id": "e"}
+    rows = [{"doc_id": "a", "text": OTHER} | own, {"doc_id": "b", "text": LONG} | own]
+    kept, (gone,) = run(rows, sea)
+    assert kept == rows[:1]
+    assert "similarity" not in gone.row and gone.row["eval_id"] == "long"
+
+
 def test_titles_make_no_difference(sea: Path) -> None:
     for title in ("Tides", "Another title", ""):
         kept, rejected = run([{"doc_id": "d", "title": title, "text": LONG}], sea)

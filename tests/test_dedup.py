@@ -382,6 +382,10 @@ def test_pairs_follow_their_passages(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert row["candidates"][0]["rules"] == ["same text as a positive"]
     assert other["positives"] == ["d4"] and other["candidates"][0]["verdict"] == "keep"
+    # A positive that becomes a negative's passage is one; so is one that a filter took out.
+    taken = {"positives": ["d1"], "negatives": ["d0", "d4"], "dropped_positives": ["d2"]}
+    (met,) = load("dedup")([plain | taken], moved=(distinct,))
+    assert (met["negatives"], met["dropped_positives"]) == (["d4"], ["d0"])
     # Moved first, then compared: two pairs are one when their passages are.
     twins = [pair | {"query_id": n, "positives": [n], "candidates": []} for n in ("d0", "d1")]
     assert len(dedup(twins, on="pair")[0]) == 2

@@ -215,6 +215,7 @@ def test_rows_that_are_no_pairs_are_named(world: World) -> None:
     assert "must hold a text as query" in refused(pair(3, "d1") | {"query": 7})
     assert "must hold a list of doc_ids" in refused(pair(3) | {"positives": "d1"})
     assert "1 positives and 2 positive_ranks" in refused(pair(3, "d1", positive_ranks=[1, 2]))
+    assert "a list as positive_scores" in refused(pair(3, "d1", positive_scores=0.5))
 
 
 def test_empty_rows_are_dropped_and_positives_that_are_missing_left_out(world: World) -> None:

@@ -170,6 +170,13 @@ def test_options_that_do_nothing_are_refused(options: dict[str, Any], says: str)
         rules("a text", **options)
 
 
+def test_what_is_none_is_not_there() -> None:
+    """Rows of other libraries have all columns."""
+    row = {"query_id": "q", "query": "ask a@b.com", "title": None, "written": None, "masked": None}
+    kept = run(row | {"language": None}, personal_data="mask", match_language=True)
+    assert kept == row | {"language": None, "query": "ask <EMAIL>", "masked": ["EMAIL"]}
+
+
 def test_rows_without_texts_are_named() -> None:
     with pytest.raises(BadInput, match="row 'd' has neither"):
         run({"doc_id": "d", "title": "a"}, quality=True)

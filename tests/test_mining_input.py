@@ -122,6 +122,19 @@ def test_positives_that_are_missing_may_be_left_out(case: Case) -> None:
     assert "positives not in the corpus, left out: 2" in said
 
 
+@pytest.mark.parametrize("teachers", [["bm25"], []])
+def test_what_a_filter_took_out_is_no_negative(case: Case, teachers: list[str]) -> None:
+    taken = {
+        "dropped_positives": ["d1", "d2"], "contaminated_positives": ["d2", "gone"],
+        "relabelled_from": ["d3"],
+    }  # fmt: skip
+    more = [part for one in teachers for part in ("--teacher", one)]
+    (row,) = case.write([pair(0) | taken]).mined("--top-k", 100_000, *more)
+    found = {hit["doc_id"] for hit in row["candidates"]}
+    assert len(found) == PASSAGES - 4 and not found & {"d0", "d1", "d2", "d3"}
+    assert row["positives"] == ["d0"] and len(row["positive_scores"]) == 1
+
+
 # Wrong
 
 

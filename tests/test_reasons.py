@@ -32,7 +32,9 @@ def folder(tmp_path: Path) -> Path:
     lost = {"dropped_positives": ["a", "b"], "dropped_rules": [["far"], ["low", "far"]]}
     rows: list[dict[str, Any]] = [
         row | lost | {"candidates": [keep, drop | {"rules": ["near", "copy"]}]},
-        row | {"candidates": [drop | {"reason": "old"}, drop | {"rules": ["near"]}]},
+        row
+        | {"contaminated_positives": ["c", "d"], "relabelled_from": ["e"]}
+        | {"candidates": [drop | {"reason": "old"}, drop | {"rules": ["near"]}]},
     ]
     io.write(out / "00000.parquet", rows)
     return out
@@ -52,9 +54,12 @@ def test_counts_first_all_and_alone(folder: Path) -> None:
             "old": (1, None, None), "failed: no answer": (1, None, None),
         },
         "candidates": {"near": (2, 2, 1), "copy": (0, 1, 0), "old": (1, None, None)},
-        "positives": {"far": (1, 2, 1), "low": (1, 1, 0)},
+        "positives": {
+            "far": (1, 2, 1), "low": (1, 1, 0),
+            "evaluation text": (2, None, None), "a judge found a better positive": (1, None, None),
+        },
     }  # fmt: skip
-    assert [found[kind]["together"] for kind in counted] == [7, 3, 2]
+    assert [found[kind]["together"] for kind in counted] == [7, 3, 5]
     loud = next(one for one in found["rows"]["rules"] if one["rule"] == "loud")
     assert [row["doc_id"] for row in loud["examples"]] == ["d2", "d3"]
     assert loud["examples"][0]["share"] == round(2 / 7, 4)

@@ -47,6 +47,9 @@ def test_short_queries_are_filled_behind_what_they_have(tmp_path: Path, teachers
     filled, notes = mined(cfg.model_copy(update={"shortage": "random"}), rows)
     short = [n for n, row in enumerate(partial) if len(kept(row)) < 6]
     assert 5 < len(short) < 30 and said["queries with fewer than 6 negatives"] == len(short)
+    taken = [row | {"dropped_positives": [f"d{n:04d}" for n in range(30, 400)]} for row in rows]
+    for row in mined(cfg.model_copy(update={"shortage": "random"}), taken)[0]:
+        assert all(hit["doc_id"] < "d0030" for hit in row["candidates"]), "no former positive"
     assert notes[FILLED] == len(short) and "queries with fewer than 6 negatives" not in notes
     assert notes[TAKEN] == sum(6 - len(kept(partial[n])) for n in short)
     for n, (before, after) in enumerate(zip(partial, filled, strict=True)):

@@ -21,7 +21,7 @@ ROWS, LETTERS = 2048, 1 << 22
 def check_row(row: Row, number: int, corpus: Corpus | None) -> None:
     """Raise BadInput for a row that is neither passage nor pair, or names what is not there."""
     own = "query" if "query" in row else "text"
-    if not isinstance(row.get(own), str) or not isinstance(row.get("title", ""), str):
+    if not isinstance(row.get(own), str) or not isinstance(row.get("title"), str | None):
         found = ", ".join(sorted(row)) or "nothing"
         raise BadInput(
             f"row {number} is neither a passage, with text, nor a pair, with query, as strings "
@@ -124,11 +124,12 @@ def _judged(
     lost = bool(bad) and len(bad) == len(row["positives"])
     if lost:
         rules += [NO_POSITIVE, *(rule for rule in _rules(of_bad) if rule not in rules)]
-    found = {name: value for name, value in row.items() if name not in MEASURED}
+    found = dict(row)
     if bad:
         before = row.get("contaminated_positives") or []
         found["contaminated_positives"] = list(dict.fromkeys([*before, *bad]))
     if rules:
+        found = {name: value for name, value in found.items() if name not in MEASURED}
         return settled(found | (own or of_bad)[0].fields(), rules)
     if bad:
         notes[TAKEN_OUT] += len(bad)

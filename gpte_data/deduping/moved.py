@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 POSITIVE = "same text as a positive"
 CANDIDATE = "same text as a better candidate"
+FORMER = ("dropped_positives", "contaminated_positives", "relabelled_from", "promoted")
+"""Parallel to other fields, or sets: each id has its survivor in the same place."""
 MOVED = "passages that stand for another now"
 
 
@@ -49,7 +51,7 @@ class Moves:
 
     def applied(self, row: Row, notes: "Counter[str]") -> Row:
         """Return a pair with passages that are there; what became the same stands there once."""
-        row = self._with_positives(row, notes)
+        row = self._with_former(self._with_positives(row, notes))
         if row.get("negatives"):
             row = self._with_negatives(row, notes)
         return self._with_candidates(row, notes) if row.get("candidates") else row
@@ -63,10 +65,15 @@ class Moves:
         places = [place for place, one in enumerate(after) if one not in after[:place]]
         return only(row | {"positives": after}, places)
 
+    def _with_former(self, row: Row) -> Row:
+        """Where positives are named that a filter took out or put in, their survivors stand now."""
+        named = {name: row[name] for name in FORMER if row.get(name)}
+        return row | {name: self.of(ids) for name, ids in named.items()}
+
     def _with_negatives(self, row: Row, notes: "Counter[str]") -> Row:
         before, positives = row["negatives"], row.get("positives", ())
         after = self.of(before)
-        if list(before) == after:
+        if list(before) == after and not set(positives) & set(after):
             return row
         notes[f"negatives: {MOVED}"] += _changed(before, after)
         return row | {"negatives": [one for one in dict.fromkeys(after) if one not in positives]}

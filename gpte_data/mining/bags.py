@@ -17,6 +17,7 @@ from gpte_data.backends.bag_of_words import Bagger
 from gpte_data.backends.vectors_on_disk import VectorFile
 from gpte_data.corpus import Corpus
 from gpte_data.mining.inverted import best_hits
+from gpte_data.mining.pairs import no_negatives
 from gpte_data.mining.seconds import Searched
 from gpte_data.mining.terms import Terms, ensure_index, unpacked
 from gpte_data.records import full_text
@@ -73,7 +74,7 @@ class BagSecond:
 
     def search(self, rows: Sequence[Row], top_k: int) -> Searched:
         """Return those of each query whose bags are nearest, top_k of them beside its positives."""
-        k = top_k + max(len(row["positives"]) for row in rows)
+        k = top_k + max(len(no_negatives(row)) for row in rows)
         states = self.teacher.states(rows).vectors
         bagger = self.teacher.reps().bagger
         asked = [_weighted(one) for one in bagger.bags([row["query"] for row in rows], states)]

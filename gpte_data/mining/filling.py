@@ -17,6 +17,7 @@ from gpte_data.mining.described import Mined
 from gpte_data.mining.judging import Judge
 from gpte_data.mining.miner import Miner
 from gpte_data.mining.options import ChoiceConfig
+from gpte_data.mining.pairs import no_negatives
 from gpte_data.mining.rows import hits_of, row_of
 from gpte_data.mining.rules import KEPT
 from gpte_data.randomness import bits
@@ -56,7 +57,7 @@ def _least(mined: Mined, judge: Judge, columns: Mapping[str, Any]) -> int:
 def _drawn(mined: Mined, miner: Miner, judge: Judge, wanted: int, seed: int) -> Any:
     """Return positions of random documents, up to as many as are wanted, hardest first."""
     total = len(miner.corpus.doc_ids)
-    own = [miner.corpus.position[doc_id] for doc_id in mined.row["positives"]]
+    own = miner.places(no_negatives(mined.row))
     random = np.random.Generator(np.random.Philox(bits(seed, mined.row["query_id"], "random")))
     drawn = random.choice(total, min(total, DRAWN), replace=False)
     drawn = drawn[~np.isin(drawn, np.concatenate([mined.positions, own]))]

@@ -20,6 +20,7 @@ from gpte_data.mining.earlier import NOTHING, EarlierMined, Kept
 from gpte_data.mining.evidence import Spread
 from gpte_data.mining.fusion import Fusion, fused
 from gpte_data.mining.lexical import Lexical
+from gpte_data.mining.pairs import no_negatives
 from gpte_data.mining.pools import Pools, pooled, starts
 from gpte_data.mining.ranked import Ranked, ranked
 from gpte_data.mining.searching import searched
@@ -95,8 +96,9 @@ class Miner:
         """Rank the hits of some queries, and what was written or kept for them."""
         positives = [self._positions(row["positives"]) for row in rows]
         written = [self._positions(row.get("negatives", ())) for row in rows]
+        barred = [self.places(no_negatives(row)) for row in rows]
         hits_of_others = [other.hits[first : first + len(rows)] for other in others]
-        pools = pooled([hits, *hits_of_others], positives, written, kept, len(self.corpus.doc_ids))
+        pools = pooled([hits, *hits_of_others], barred, written, kept, len(self.corpus.doc_ids))
         found, own, shared = self._passages(rows, queries, pools, positives)
         scores = [found.scores]
         for other in others:
@@ -155,6 +157,10 @@ class Miner:
     def _positions(self, doc_ids: Sequence[str]) -> Any:
         """Return where documents stand in the corpus."""
         return np.array([self.corpus.position[doc_id] for doc_id in doc_ids], dtype=np.int64)
+
+    def places(self, doc_ids: Sequence[str]) -> Any:
+        """Return the same of those that are there at all."""
+        return self._positions([one for one in doc_ids if one in self.corpus.position])
 
 
 def _exact(vectors: Any, bounds: Any, queries: Any) -> Any:

@@ -1,5 +1,6 @@
 """Pairs as mining takes them: their positives, and what was written for them, are in the corpus."""
 
+from itertools import chain
 from typing import Any
 
 from gpte_data.corpus import Corpus
@@ -9,6 +10,14 @@ from gpte_data.stage import Row
 
 STALE = ("written", WEIGHTS, HIDDEN)
 """Not passed on: texts that are in a corpus now, and what an older mining fitted."""
+TAKEN_OUT = ("dropped_positives", "contaminated_positives", "relabelled_from")
+"""Where filters name positives that they took out: somebody said that they answer the query."""
+
+
+def no_negatives(row: Row) -> list[str]:
+    """Return the documents that are no negatives of a query: its positives, then former ones."""
+    named = (row.get(name) or () for name in TAKEN_OUT)
+    return list(dict.fromkeys(chain(row["positives"], *named)))
 
 
 def ready(row: Row, corpus: Corpus, *, drop: bool) -> tuple[Row, str | None, int]:

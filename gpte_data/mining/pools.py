@@ -15,7 +15,7 @@ from gpte_data.mining.earlier import Kept
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """Passages found for q queries, written or kept from an earlier mining; none is a positive."""
+    """Passages found for q queries, written or kept from an earlier mining; no positives."""
 
     owners: Any
     """The query of each entry, by its number, rising, (m,)."""
@@ -58,7 +58,7 @@ def pooled(
 
     Args:
         hits: By each teacher, for each query, positions in the corpus.
-        positives: Positions for each query.
+        positives: Positions for each query, and what else is no negative of it.
         written: The same of what was written as a negative.
         kept: Of an earlier mining, for each query.
         total: Passages of the corpus.

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpte_data.backends import Index
 from gpte_data.backends.vectors_on_disk import by_value
+from gpte_data.mining.pairs import no_negatives
 from gpte_data.stage import Row
 
 FEW = 16
@@ -19,7 +20,7 @@ FEW = 16
 
 def searched(index: Index, rows: Sequence[Row], queries: Any, top_k: int) -> list[Any]:
     """Return the hits of each query; one with many positives makes no other search as deep."""
-    depths = np.array([top_k + _room(len(row["positives"])) for row in rows])
+    depths = np.array([top_k + _room(len(no_negatives(row))) for row in rows])
     found: list[Any] = [None] * len(rows)
     for alike in by_value(depths):
         for n, hits in zip(alike, index.hits(queries[alike], int(depths[alike[0]])), strict=True):

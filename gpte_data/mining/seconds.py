@@ -8,6 +8,7 @@ from gpte_data.backends import Index
 from gpte_data.backends.flat_index import exact_scores
 from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.mining.bm25 import BM25Index
+from gpte_data.mining.pairs import no_negatives
 from gpte_data.mining.searching import searched
 from gpte_data.stage import Row
 from gpte_data.teachers import Teacher
@@ -65,6 +66,6 @@ class WordsSecond:
 
     def search(self, rows: Sequence[Row], top_k: int) -> Searched:
         """Return those with the highest BM25 of each query."""
-        most = max(len(row["positives"]) for row in rows)
+        most = max(len(no_negatives(row)) for row in rows)
         hits = self.index.hits([row["query"] for row in rows], top_k + most)
         return Searched(hits, lambda n, positions, words: words)

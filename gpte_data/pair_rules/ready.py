@@ -37,7 +37,14 @@ def _check(row: Row) -> None:
         )
     for name in SAID:
         value = row.get(name)
-        if value is not None and len(value) != len(row["positives"]):
+        if value is None:
+            continue
+        if not isinstance(value, list | tuple):
+            raise BadInput(
+                f"pair {row['query_id']!r} must hold a list as {name}, one for each positive, "
+                f"found {value!r}; leave the column out, or make it anew"
+            )
+        if len(value) != len(row["positives"]):
             raise BadInput(
                 f"pair {row['query_id']!r} has {len(row['positives'])} positives and "
                 f"{len(value)} {name}: expected one for each; leave the column out, or make it anew"

@@ -96,7 +96,7 @@ def _masked(row: Row, cfg: TextsConfig, ctx: Context) -> Row:
     row = mended(row, mask)
     for kind in kinds:
         ctx.ledger.notes[f"masked as <{kind}>"] += 1
-    return row | {"masked": [*row.get("masked", ()), *sorted(kinds)]} if kinds else row
+    return row | {"masked": [*(row.get("masked") or ()), *sorted(kinds)]} if kinds else row
 
 
 def _characters(row: Row, cfg: TextsConfig) -> list[str]:
@@ -132,7 +132,7 @@ def _foreign(text: str, row: Row, languages: list[str], cfg: TextsConfig) -> boo
     """Tell whether a text is in none of the languages asked for, or not in its row's."""
     if languages and all(is_wrong(text, one) for one in languages):
         return True
-    return cfg.match_language and is_wrong(text, str(row.get("language", "")))
+    return cfg.match_language and is_wrong(text, str(row.get("language") or ""))
 
 
 def _detected(wrong: list[str]) -> dict[str, Any]:

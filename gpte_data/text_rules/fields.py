@@ -25,7 +25,7 @@ def judged_texts(row: Mapping[str, Any]) -> list[str]:
             f"{', '.join(sorted(row)) or 'nothing'}): rename the columns"
         )
     for name in MENDED:
-        if not isinstance(row.get(name, ""), str):
+        if not isinstance(row.get(name), str | None):
             raise BadInput(f"row {_name(row)} must hold a text as {name}, found {row[name]!r}")
     return texts
 
@@ -37,13 +37,13 @@ def _name(row: Mapping[str, Any]) -> str:
 
 def all_texts(row: Mapping[str, Any]) -> list[str]:
     """Return all texts of a row."""
-    own = [row[name] for name in MENDED if name in row]
-    return own + [passage["text"] for passage in row.get("written", ())]
+    own = [row[name] for name in MENDED if row.get(name) is not None]
+    return own + [passage["text"] for passage in row.get("written") or ()]
 
 
 def mended(row: Row, mend: Callable[[str], str]) -> Row:
     """Return the row with each of its texts as `mend` gives it back."""
-    changed: Row = {name: mend(row[name]) for name in MENDED if name in row}
-    if "written" in row:
+    changed: Row = {name: mend(row[name]) for name in MENDED if row.get(name) is not None}
+    if row.get("written"):
         changed["written"] = [one | {"text": mend(one["text"])} for one in row["written"]]
     return row | changed
