@@ -465,3 +465,24 @@ def test_copies_in_other_languages(language: str) -> None:
     assert len(dedup([*kept, *louder], by="exact")[0]) == len(kept)
     shorter = [row | {"text": row["text"][: -len(row["text"]) // 12]} for row in copies]
     assert len(dedup([*kept, *shorter])[0]) <= 1.01 * len(kept)
+
+
+def test_a_query_keeps_the_positives_of_all_its_pairs(tmp_path: Path) -> None:
+    rows = [
+        {"query_id": "a", "query": "How do bonds work?", "positives": ["d1"]},
+        {"query_id": "b", "query": "how do bonds work", "positives": ["d2", "d1"]},
+        {"query_id": "c", "query": "HOW do bonds work", "positives": ["d3"]},
+        {"query_id": "e", "query": "what is a mortgage?", "positives": ["d4"]},
+    ]
+    for given in (rows, rows[::-1]):
+        kept = {row["query_id"]: row for row in load("dedup")(given)}
+        assert kept.keys() == {"a", "e"}
+        assert kept["a"]["positives"] == ["d1", "d2", "d3"] and kept["e"]["positives"] == ["d4"]
+        assert list(load("dedup")(kept.values())) == list(kept.values())
+    plain = {row["query_id"]: row for row in load("dedup")(rows, merge_positives=False)}
+    assert plain["a"]["positives"] == ["d1"]
+    mined = [row | {"candidates": [], "positive_scores": [0.5] * 2} for row in rows]
+    assert {tuple(row["positives"]) for row in load("dedup")(mined)} == {("d1",), ("d4",)}
+    scored = [row | {"positive_scores": [0.5] * len(row["positives"])} for row in rows]
+    kept = {row["query_id"]: row for row in load("dedup")(scored)}
+    assert "positive_scores" not in kept["a"] and kept["e"]["positive_scores"] == [0.5]

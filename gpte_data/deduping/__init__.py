@@ -13,6 +13,7 @@ vectors    where vectors come from
 cosines    vectors that are near each other
 deciding   who stays
 verdicts   what is said of each row
+gained     positives of pairs that went
 moved      pairs follow passages that went
 finding    all of it, in turn
 """

@@ -16,6 +16,7 @@ from gpte_data.deduping.buckets import DEEPEST, Buckets
 from gpte_data.deduping.compared import READ
 from gpte_data.deduping.cosines import Cosines
 from gpte_data.deduping.deciding import MINHASH, SAME, VECTORS, Near, decide, decide_leaders
+from gpte_data.deduping.gained import gained
 from gpte_data.deduping.given import Given
 from gpte_data.deduping.options import DedupConfig
 from gpte_data.deduping.order import Ordered, ordered
@@ -58,7 +59,8 @@ def _found(given: Given, reader: Reader) -> Mapping[str, Any]:
     leaders = decide_leaders(len(order.leaders), fixed, near, asked)
     told[DEEP] += sum(one.deep for one in near.values())
     decided = decide(order, leaders, sum(BIT[way] for way in cfg.ways))
-    table = by_row(rows, datasets, order, decided, READ[given.on][0])
+    more = gained(given, order, decided, datasets.others)
+    table = by_row(rows, datasets, order, decided, READ[given.on][0], more)
     return {BY_ROW: table, "said": "\n".join(f"{what}: {n:,}" for what, n in (+told).items())}
 
 

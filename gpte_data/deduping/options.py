@@ -75,6 +75,10 @@ class DedupConfig(StageConfig):
         description="What dedup made of the pairs' corpus: where a pair names a passage that went, "
         "it names its survivor; may be given more than once.",
     )
+    merge_positives: bool = Field(
+        True, description="Of pairs whose queries say the same, give the positives of those that "
+        "go to the one that stays.",
+    )  # fmt: skip
     base_url: Annotated[tuple[str, ...], Runtime()] = Field(
         (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
     )

@@ -41,14 +41,21 @@ class Datasets:
     others: int
 
 
-def by_row(rows: Rows, datasets: Datasets, order: Ordered, decided: Decided, id_field: str) -> Any:
-    """Return what is said of rows of the input, as an Arrow table in the order of `row`."""
+def by_row(
+    rows: Rows, datasets: Datasets, order: Ordered, decided: Decided, id_field: str,
+    gained: Mapping[int, list[str]],
+) -> Any:  # fmt: skip
+    """Return what is said of rows of the input, as an Arrow table in the order of `row`.
+
+    Of rows that others went for their ids, and the positives `gained` from them, by number.
+    """
     places = datasets.others + np.flatnonzero(decided.rules[datasets.others :])
     table = _dropped(rows, datasets, order, decided, places, id_field)
     stands_for = _stands_for(rows, datasets, order, decided, places)
     numbers = pa.array(list(stands_for), pa.int64())
     ids = pa.array([list(found) for found in stands_for.values()], pa.list_(pa.string()))
-    survivors = pa.table({"row": numbers, "duplicates": ids})
+    more = pa.array([gained.get(number) for number in stands_for], pa.list_(pa.string()))
+    survivors = pa.table({"row": numbers, "duplicates": ids, "gained": more})
     return pa.concat_tables([table, survivors], promote_options="default").sort_by("row")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from gpte_data.backends import EMBEDDERS, check
 from gpte_data.deduping.compared import READ
+from gpte_data.deduping.gained import with_gained
 from gpte_data.deduping.options import DedupConfig
 from gpte_data.errors import BadOption
 from gpte_data.stage import BY_ROW, Context, Event, Hooks, Row, stage
@@ -67,6 +68,8 @@ def dedup(rows: Iterable[Row], cfg: DedupConfig, ctx: Context) -> Iterator[Event
     for row, said in each(rows, shared[BY_ROW]):
         if moves is not None:
             row = moves.applied(row, ctx.ledger.notes)
+        if (more := said.get("gained")) is not None:
+            row = with_gained(row, more, ctx.ledger.notes)
         told = ("duplicate_of", "similarity", "duplicates")
         known = {name: said[name] for name in told if name in said}
         yield settled(row | known, said.get("rules", ()))
