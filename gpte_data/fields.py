@@ -72,6 +72,15 @@ FIELDS: Mapping[str, str] = {
 PLACES: Mapping[str, int] = {name: place for place, name in enumerate(FIELDS)}
 
 
+EVIDENCE = (
+    "score", "gap", "log_rank", "among", "positive",
+    "words", "words_gap", "shared", "crowd", "hub",
+)  # fmt: skip
+"""What stands in a candidate's `evidence`, in order; `mining.evidence` says what it is."""
+OF_POSITIVES = ("score", "log_rank", "among", "words", "crowd", "hub")
+"""What stands in `positive_evidence`: what can be said of a positive too."""
+
+
 @cache
 def arrow_types() -> dict[str, Any]:
     """Return the Arrow type that each word in FIELDS stands for."""

@@ -7,7 +7,7 @@ evidence, ceilings); whoever changes one changes all, here.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gpte_data.fields import FIELDS
+from gpte_data.fields import EVIDENCE, FIELDS, OF_POSITIVES
 from gpte_data.stage import Row
 
 SAID = tuple(name for name in FIELDS if name.startswith("positive_"))
@@ -37,8 +37,6 @@ def added(row: Row, hit: Mapping[str, Any]) -> Row:
 
 def _known(row: Row, hit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of a candidate, by the name under which it is said of a positive."""
-    from gpte_data.mining.evidence import EVIDENCE, OF_POSITIVES
-
     told = {
         "positive_scores": hit.get("score"),
         "positive_ranks": hit.get("rank"),

@@ -21,6 +21,7 @@ from test_kill import kill, start
 from gpte_data import io
 from gpte_data.denoising.rules import BELOW, BEYOND, PROMOTED, WORDS, Rules, ranks_of
 from gpte_data.errors import BadInput, BadOption, EndpointError
+from gpte_data.positives import only
 from gpte_data.records import kept
 from gpte_data.stage import Context, Rejected, Row
 from gpte_data.stages.emit import emit
@@ -180,6 +181,35 @@ def test_what_others_dropped_or_promoted_stays(run: Any) -> None:
         assert found["candidates"][n] == row["candidates"][n]
     (back,) = run(found, margin=0.0)
     assert back["positives"] == ["g", "j"] and back["promoted"] == ["j"]
+
+
+def test_a_labelled_positive_is_never_taken_for_a_promoted_one(run: Any) -> None:
+    """Datasets put together may have a candidate that is a positive: the label stands."""
+    row = mined("gj", "jihfedcba")
+    (found,) = run(row, promote=True, margin=0.0)
+    assert found["positives"] == ["g", "j"] and "promoted" not in found
+    assert reasons(found)["j"] == AS_GOOD
+    (again,) = run(found, promote=True, margin=0.0)
+    assert again == found
+    (back,) = run(found)
+    assert back["positives"] == ["g", "j"]
+
+
+def test_a_promoted_positive_that_is_the_last_one_stays(run: Any) -> None:
+    """A later stage took the others away."""
+    (found,) = run(mined("g", "jihfedcba"), promote=True, margin=0.0)
+    left = only(found, [1])
+    (again,) = run(left, margin=0.0)
+    assert again["positives"] == ["j"] and "j" in dropped(again)
+
+
+def test_choosing_again_takes_in_nothing_that_was_not_scored(run: Any, tmp_path: Path) -> None:
+    """Of a row without any score, as of its neighbours; from a shard as from a pipe."""
+    row = mined("i", "jh")
+    for hit in row["candidates"]:
+        hit |= {"positive_similarity": 0.1, "verdict": "drop", "reason": "too close"}
+    (alone,) = run(row)
+    assert not kept(next(iter(select_negatives([alone], relative_margin=0.0))))
 
 
 def test_another_reranker_replaces_all_that_one_said(run: Any, corpus: Path) -> None:

@@ -232,6 +232,16 @@ def test_another_judge_asks_anew(judge: Judge) -> None:
     assert "confirmed" not in row["candidates"][0] and row["judged_by"] != out[0]["judged_by"]
 
 
+def test_nothing_is_promoted_on_the_word_of_other_judges(judge: Judge) -> None:
+    """What one judge alone has flagged was not confirmed by the two who are asked then."""
+    out = judge({"q": ["ruby fool", "gold half", "wood"]}, confirm="")
+    assert names(out[0]) == ["q-03"]
+    for action in ("promote", "relabel", "drop-query"):
+        (row,) = judge.run(out, action=action)
+        assert row["positives"] == ["q-pos"] and names(row) == ["q-03"]
+        assert judge.run([row], action=action) == [row]
+
+
 def test_order_of_rows_does_not_matter(judge: Judge) -> None:
     rows = {f"r{n}": [WORDS[(n + k) % 10] for k in range(5)] for n in range(12)}
     jsonl(judge.folder / "corpus.jsonl", documents(rows))
@@ -386,6 +396,17 @@ def test_choosing_again_takes_nothing_back(judge: Judge) -> None:
             kept_ = [hit for hit in after["candidates"] if hit["verdict"] == "keep"]
             assert kept_ or action == "promote", "the margin is below the new positives"
             assert all("judge" not in hit["reason"] for hit in kept_)
+
+
+def test_choosing_again_takes_in_nothing_that_no_judge_saw(judge: Judge) -> None:
+    mined = row_of("q", ["wood", "gold"])
+    mined["candidates"][1] |= {"verdict": "drop", "reason": "too close to the positive's score"}
+    jsonl(judge.folder / "corpus.jsonl", documents({"q": ["wood", "gold"]}))
+    (judged,) = judge.run([mined])
+    for hit in judged["candidates"]:
+        hit["positive_similarity"] = 0.5
+    (chosen,) = select_negatives([judged], relative_margin=0.0)
+    assert names(chosen) == ["q-01"]
 
 
 def test_rows_from_parquet_are_the_same(judge: Judge) -> None:

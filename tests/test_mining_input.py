@@ -242,3 +242,17 @@ def test_by_rules_alone_a_shard_more_is_added(case: Case) -> None:
     assert len(case.mined(*options)) == 12
     after = (case.out / "00000.parquet").stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_what_stands_beside_positives_goes_with_them(tmp_path: Path, corpus: Path) -> None:
+    """Of positives that are named twice or are not there, and of a mining that was filtered."""
+    said = {"positive_pair_scores": [0.1, 0.2, 0.3, 0.4]}
+    old = {"reranker": "maxsim", "rerank_scale": "cosine", "positive_rerank_scores": [1.0] * 4}
+    old |= {"judged_by": "openai:m", "teachers": ["a", "b"]}
+    case = Case(tmp_path, corpus).write(
+        [pair(1) | {"positives": ["d1", "d1", "no", "d2"]} | said | old]
+    )
+    (row,) = case.mined("--missing-positives", "drop")
+    assert row["positives"] == ["d1", "d2"]
+    assert row["positive_pair_scores"] == pytest.approx([0.1, 0.4])
+    assert len(row["positive_scores"]) == 2 and not old.keys() & row.keys()

@@ -41,6 +41,12 @@ class Block:
     def __len__(self) -> int:
         return int(self.offsets[-1])
 
+    def are_positives(self) -> Any:
+        """Tell which candidates are positives of their own row, (n,)."""
+        total = len(self.corpus.doc_ids)
+        known = self.positive_row * total + self.positive
+        return np.isin(self.row * total + self.document, known)
+
     def has(self, name: str) -> bool:
         """Tell whether some candidate has a field."""
         return any(name in columns for columns in self._columns)

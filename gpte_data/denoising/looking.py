@@ -18,6 +18,7 @@ from gpte_data import positives
 from gpte_data.corpus import Corpus
 from gpte_data.denoising.block import Block, equal_to
 from gpte_data.denoising.rules import (
+    AS_GOOD_AT,
     PROMOTED,
     REASONS,
     WORDS,
@@ -67,8 +68,10 @@ class Looking:
         if self.rules.by_rank:
             ids = self.corpus.doc_ids.ranks[block.document]
             ranks = ranks_of(scores, block.row, ids, seen.scored)
-        may_rise = ~seen.written
+        own = block.are_positives()
+        may_rise = ~seen.written & ~own
         broken = self.rules.broken(scores, positive[block.row], ranks, seen.scored, may_rise)
+        broken[:, AS_GOOD_AT] |= own & seen.scored
         broken &= seen.judged[:, None]
         columns = seen.columns(scores, broken)
         parts = np.split(positive_scores, starts[1:])
@@ -210,12 +213,18 @@ class _Seen:
 
 
 def _taken_back(row: Row) -> Row:
-    """Return a row without what an earlier run of this filter made of its positives."""
+    """Return a row without what an earlier run of this filter made of its positives.
+
+    Where a later stage has left no other positive, they stay: they are the row's own now.
+    """
     row = {name: value for name, value in row.items() if name != "positive_rerank_scores"}
     if not row.get("promoted"):
         return row
     ours = {hit["doc_id"] for hit in row["candidates"] if hit.get("reason") == PROMOTED}
+    ours &= set(row["promoted"])
     back = [n for n, doc_id in enumerate(row["positives"]) if doc_id not in ours]
+    if not back:
+        return row
     promoted = [doc_id for doc_id in row["promoted"] if doc_id not in ours]
     rest = {name: value for name, value in positives.only(row, back).items() if name != "promoted"}
     return rest | ({"promoted": promoted} if promoted else {})

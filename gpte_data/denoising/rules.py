@@ -20,6 +20,7 @@ PROMOTED = "promoted to a positive by the reranker"
 BELOW = "below the reranker's margin"
 REASONS = (PROMOTED, AS_GOOD, CLOSE, RELEVANT, EARLY, LATE, BEYOND)
 """Of candidates that are dropped, the surest first."""
+AS_GOOD_AT = REASONS.index(AS_GOOD)
 BY_SCORE = slice(1, 4)
 """Those that say that a candidate is a false negative."""
 WORDS = (*REASONS, BELOW)

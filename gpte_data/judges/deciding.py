@@ -43,7 +43,9 @@ def decided(case: Case, cfg: JudgeConfig, notes: Counter[str]) -> Event:
         cfg: `action`, `partly`, `max_false_negatives`, `num_negatives`.
         notes: Where grades are counted, and where judges disagree.
     """
-    hits = [_settled(dict(hit), case, cfg, notes) for hit in case.row["candidates"]]
+    again = case.row.get("judged_by") == cfg.judged_by()
+    before = [hit if again else _ungraded(hit) for hit in case.row["candidates"]]
+    hits = [_settled(dict(hit), case, cfg, notes) for hit in before]
     false = [hit for hit in hits if final(hit) in FLAGGED]
     row = case.row | {"candidates": hits, "judged_by": cfg.judged_by()}
     broken = [HAS_FALSE] if cfg.action == "drop-query" and false else []
@@ -54,6 +56,11 @@ def decided(case: Case, cfg: JudgeConfig, notes: Counter[str]) -> Event:
         if len(kept(row)) < cfg.num_negatives:
             notes[f"queries with fewer than {cfg.num_negatives} negatives"] += 1
     return settled(row, broken)
+
+
+def _ungraded(hit: Hit) -> Hit:
+    """Return a candidate without the grades of other judges: nothing is done on their word."""
+    return {name: value for name, value in hit.items() if name not in ("judged", "confirmed")}
 
 
 def final(hit: Hit) -> str:

@@ -24,14 +24,10 @@ from typing import Any
 import numpy as np
 
 from gpte_data.backends.vectors_on_disk import Vectors
+from gpte_data.fields import EVIDENCE as EVIDENCE
+from gpte_data.fields import OF_POSITIVES as OF_POSITIVES
 from gpte_data.mining.near import Near
 
-EVIDENCE = (
-    "score", "gap", "log_rank", "among", "positive",
-    "words", "words_gap", "shared", "crowd", "hub",
-)  # fmt: skip
-OF_POSITIVES = ("score", "log_rank", "among", "words", "crowd", "hub")
-"""What can be said of a positive too, without measuring it against itself."""
 SAMPLE = 8192
 """Documents from which the corpus' mean and deviations are taken."""
 NEAREST = 5

@@ -6,10 +6,15 @@ from typing import Any
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput
 from gpte_data.mining.own import HIDDEN, WEIGHTS
+from gpte_data.positives import SAID, only
 from gpte_data.stage import Row
 
-STALE = ("written", WEIGHTS, HIDDEN)
-"""Not passed on: texts that are in a corpus now, and what an older mining fitted."""
+STALE = (
+    "written", WEIGHTS, HIDDEN, "teachers", "positive_rerank_scores", "reranker", "rerank_scale",
+    "judged_by",
+)  # fmt: skip
+"""Not passed on: texts that are in a corpus now, what an older mining fitted, by whom it was done,
+and who has looked at its candidates."""
 TAKEN_OUT = ("dropped_positives", "contaminated_positives", "relabelled_from")
 """Where filters name positives that they took out: somebody said that they answer the query."""
 
@@ -25,8 +30,17 @@ def ready(row: Row, corpus: Corpus, *, drop: bool) -> tuple[Row, str | None, int
     known = known_positives(row, corpus, drop=drop)
     lost = len(set(row["positives"])) - len(known)
     check_written(row, corpus)
-    row = {k: v for k, v in row.items() if k not in STALE} | {"positives": known}
+    row = _with_known({k: v for k, v in row.items() if k not in STALE}, known)
     return row, _problem(row), lost
+
+
+def _with_known(row: Row, known: list[str]) -> Row:
+    """Return a row with these of its positives, each once, and what it says of them."""
+    count = len(row["positives"])
+    if len(known) == count:
+        return row
+    whole = {k: v for k, v in row.items() if k not in SAID or (v is not None and len(v) == count)}
+    return only(whole, [row["positives"].index(doc_id) for doc_id in known])
 
 
 def known_positives(row: Row, corpus: Corpus, *, drop: bool) -> list[str]:

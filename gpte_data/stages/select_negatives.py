@@ -128,11 +128,15 @@ def _judged(row: Row, judge: "Judge", hubs: Mapping[str, int], *, budget: bool) 
     return row | {"candidates": Candidates(columns, len(row["candidates"]))}
 
 
-def _by_filters(columns: Mapping[str, Any], n: int) -> Any:
-    """Tell which candidates a later stage has looked at: its drops are not this stage's to undo."""
+def _by_filters(row: Row, columns: Mapping[str, Any], n: int) -> Any:
+    """Tell which candidates are not this stage's to take back: a filter's drops.
+
+    Once a reranker or a judge has looked at what was kept, all drops: it has not seen the others.
+    The row tells, not its columns, which hang on the other rows of a shard.
+    """
     import numpy as np
 
-    if "rerank_score" in columns:
+    if row.get("reranker") or row.get("judged_by") or "rerank_score" in columns:
         return np.ones(n, dtype=bool)
     rules = columns["rules"].is_valid() if "rules" in columns else [False] * n
     return np.array(rules, dtype=bool)
@@ -189,7 +193,7 @@ def _hits(row: Row, columns: Mapping[str, Any], needs: Sequence[str]) -> "Hits":
             "hub": np.zeros(n, dtype=bool),
             "own": own & ~random,
             "earlier": earlier,
-            "dropped": (texts("verdict") == "drop") & _by_filters(columns, n),
+            "dropped": (texts("verdict") == "drop") & _by_filters(row, columns, n),
         },
         np.asarray(described, dtype=np.float32).reshape(-1, len(EVIDENCE)),
         np.array(row["positive_scores"], dtype=np.float32),
