@@ -12,7 +12,7 @@ A field's description is the option's help. Two marks say what a field is to the
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, get_origin
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -86,10 +86,14 @@ class StageConfig(BaseModel):
 
     @classmethod
     def _wrapped(cls, name: str, value: Any) -> Any:
-        """Return one string or path as a tuple if the field holds several."""
+        """Return one string or path as a tuple if the field holds several; paths as its strings."""
         info = cls.model_fields.get(name)
-        several = info is not None and get_origin(info.annotation) is tuple
-        return (value,) if several and isinstance(value, str | Path) else value
+        if info is None or get_origin(info.annotation) is not tuple:
+            return value
+        values = (value,) if isinstance(value, str | Path) else value
+        if get_args(info.annotation)[0] is not str or not isinstance(values, list | tuple):
+            return values
+        return tuple(str(one) if isinstance(one, Path) else one for one in values)
 
 
 def _identity_of(value: Any, info: FieldInfo) -> Any:

@@ -47,6 +47,9 @@ def test_one_path_is_a_list_of_one() -> None:
     assert config.of({"corpus": "c5"}) == config.of({"corpus": ["c5"]})
     with pytest.raises(BadOption, match="--corpus"):
         config.of({"corpus": 5})
+    clean = load("decontaminate").config
+    assert clean.of({"against": Path("a")}) == clean.of({"against": ["a"]})
+    assert clean.of({"against": [Path("a"), "b=c"]}) == clean.of({"against": ["a", "b=c"]})
 
 
 def test_a_mark_given_back_makes_the_same_again(tmp_path: Path, sample: Path) -> None:

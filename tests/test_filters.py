@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import cli, files, ok
+from server import serve
 from test_kill import killed_at
 from tiny_models import tiny_cross_encoder
 
@@ -20,6 +21,11 @@ from gpte_data.stages import load
 PASSAGES, PAIRS, SHARD = 60, 40, 14
 SAID = "river clay sand moon bread oven cell gene train steel law court bee hive star price"
 WORDS = SAID.split()
+SCRIPT = {
+    "small": {"someone": "relevant", "NUMBER": "best", "number 2": "relevant", "number 4": "twice"},
+    "large": {"someone": "relevant", "NUMBER": "best"},
+}
+"""What judges say of a passage by what stands in it: see `server_answers.verdicts`."""
 
 
 def text(n: int) -> str:
@@ -50,6 +56,22 @@ def pairs() -> list[Row]:
     ]
 
 
+def repeated() -> list[Row]:
+    """Passages; some stand there again, nearly."""
+    again = [{"doc_id": f"e{n}", "text": f"{text(n)}, more"} for n in range(0, PASSAGES, 5)]
+    return [*passages(), *again]
+
+
+def asked_again() -> list[Row]:
+    """Pairs; some ask again, shouted, or nearly in the same words."""
+    rows = pairs()
+    shouted = [row | {"query_id": f"s{n}", "query": row["query"].upper()}
+               for n, row in enumerate(rows) if n % 6 == 0]  # fmt: skip
+    near = [row | {"query_id": f"t{n}", "query": f"{row['query']}s"}
+            for n, row in enumerate(rows) if n % 4 == 1]  # fmt: skip
+    return [*rows, *shouted, *near]
+
+
 def mined() -> list[Row]:
     def hit(n: int, rank: int) -> Row:
         score = 0.9 - rank / 10
@@ -68,6 +90,7 @@ class Place:
     """Where a test works."""
 
     folder: Path
+    url: str
 
     @property
     def corpus(self) -> Path:
@@ -90,6 +113,20 @@ class Place:
                 np.save(folder / f"{name}.npy", np.array(bags))
                 (folder / f"{name}.txt").write_text("\n".join(row[key] for row in rows))
         return f"vectors:{folder}"
+
+    @property
+    def evaluation(self) -> Path:
+        """Some of the passages and queries, as if a model were to be tested on them."""
+        path = self.folder / "evaluation.jsonl"
+        rows = [{"text": text(n)} for n in range(4, 20)]
+        rows += [{"query": pairs()[n]["query"]} for n in range(0, PAIRS, 9)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    @property
+    def judges(self) -> dict[str, Any]:
+        models = {"judge": "openai:small", "confirm": "openai:large"}
+        return {"corpus": self.corpus, "base_url": self.url, **models}
 
     @property
     def reranker(self) -> str:
@@ -116,7 +153,8 @@ FILTERS = {
     ),
     "pairs by reranker": Filter(
         "filter-pairs", pairs,
-        lambda at: {"corpus": at.corpus, "reranker": at.reranker, "top_share": 0.4, "top": 30},
+        lambda at: {"corpus": at.corpus, "reranker": "openai:test", "reranker_url": at.url,
+                    "top_share": 0.4, "top": 30},
     ),
     "passages": Filter(
         "filter-texts", passages,
@@ -130,12 +168,36 @@ FILTERS = {
         "filter-negatives", mined,
         lambda at: {"corpus": at.corpus, "reranker": at.reranker, "margin": 0.01}, drops=False,
     ),
+    "negatives by many rules": Filter(
+        "filter-negatives", mined,
+        lambda at: {"corpus": at.corpus, "reranker": "openai:test", "base_url": at.url,
+                    "margin": 0.5, "absolute_margin": 0.2, "max_score": 0.4, "min_rerank_rank": 2,
+                    "promote": True, "promote_above": 0.42, "num_negatives": 3,
+                    "shortage": "drop"},
+    ),
+    "negatives by judges": Filter(
+        "judge-negatives", mined, lambda at: {**at.judges, "action": "drop-query"},
+    ),
+    "negatives by judges, promoted": Filter(
+        "judge-negatives", mined,
+        lambda at: {**at.judges, "action": "promote", "max_false_negatives": 1},
+    ),
+    "passages, once": Filter("dedup", repeated, lambda at: {"by": "exact,minhash"}, key="doc_id"),
+    "pairs, once": Filter("dedup", asked_again, lambda at: {"by": "exact,minhash"}),
+    "passages, clean": Filter(
+        "decontaminate", passages, lambda at: {"against": at.evaluation}, key="doc_id"
+    ),
+    "pairs, clean": Filter(
+        "decontaminate", pairs, lambda at: {"against": at.evaluation, "corpus": at.corpus}
+    ),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("filters"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("filters")
+    with serve(folder / "log", script=json.dumps(SCRIPT)) as server:
+        yield Place(folder, server.url)
 
 
 @pytest.fixture(params=FILTERS)
