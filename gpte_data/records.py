@@ -161,7 +161,7 @@ def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:
         ids = dict.fromkeys(row.get("negatives", ()))
         return [{"doc_id": doc_id, "source": WRITTEN} for doc_id in ids]
     hits = [hit for hit in row["candidates"] if hit.get("verdict") != "drop"]
-    return sorted(hits, key=lambda hit: (hit.get("source") != WRITTEN, hit.get("choice", 0)))
+    return sorted(hits, key=lambda hit: (hit.get("source") != WRITTEN, hit.get("choice") or 0))
 
 
 def missing(names: Iterable[str], row: Mapping[str, Any]) -> list[str]:

@@ -242,6 +242,28 @@ def test_nothing_is_promoted_on_the_word_of_other_judges(judge: Judge) -> None:
         assert judge.run([row], action=action) == [row]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"positives": "q-pos"}, "positives that are doc_ids, found 'q-pos'"),
+        ({"positives": {"q-pos": 1}}, "positives that are doc_ids"),
+        ({"candidates": [{"doc_id": ["q-01"]}]}, "candidate without doc_id"),
+        ({"candidates": [{"doc_id": "q-01", "choice": "x"}]}, "choice, found 'x'"),
+    ],
+)
+def test_rows_of_another_shape_are_refused(judge: Judge, changes: Row, told: str) -> None:
+    jsonl(judge.folder / "corpus.jsonl", documents({"q": ["wood"]}))
+    with pytest.raises(BadInput, match=told):
+        judge.run([row_of("q", ["wood"]) | changes])
+
+
+def test_a_choice_may_be_null(judge: Judge) -> None:
+    jsonl(judge.folder / "corpus.jsonl", documents({"q": ["wood", "wood"]}))
+    row = row_of("q", ["wood", "wood"])
+    row["candidates"][1]["choice"] = None
+    assert set(names(judge.run([row])[0])) == {"q-01", "q-02"}
+
+
 def test_order_of_rows_does_not_matter(judge: Judge) -> None:
     rows = {f"r{n}": [WORDS[(n + k) % 10] for k in range(5)] for n in range(12)}
     jsonl(judge.folder / "corpus.jsonl", documents(rows))

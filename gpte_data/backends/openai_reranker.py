@@ -104,7 +104,7 @@ class OpenAIReranker(Streaming):
             return Scored(positions, sigmoid(scores))
         if len(odd := scores[(scores < 0) | (scores > 1)]):
             told = (
-                f"{self.caller.url}{self._path} gives the score {odd[0]:g}, which is no "
+                f"{self.caller.url}{self._path} gives the score {odd[0]:.9g}, which is no "
                 "probability: if its scores are logits, give --server-scale logit"
             )
             return Scored(positions, None, EndpointError(told))

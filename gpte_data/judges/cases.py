@@ -59,6 +59,18 @@ def _to_be_judged(row: Row, cfg: JudgeConfig, name: str) -> list[dict[str, Any]]
 
 def check_row(row: Row, cfg: JudgeConfig, corpus: Corpus) -> None:
     """Raise BadInput for a row that no miner wrote, or of another corpus."""
+    _check_shape(row)
+    shown = [hit["doc_id"] for hit in kept(row)[: cfg.depth]]
+    for doc_id in [*row["positives"], *shown]:
+        if doc_id not in corpus.position:
+            raise BadInput(
+                f"row {row['query_id']!r} names {doc_id!r}, which is not in {corpus}: "
+                "give the corpus that was mined"
+            )
+
+
+def _check_shape(row: Row) -> None:
+    """Raise BadInput for a row that no miner wrote."""
     name, candidates = row.get("query_id"), row.get("candidates")
     if not isinstance(candidates, list | Candidates) or not row.get("positives"):
         raise BadInput(
@@ -67,15 +79,18 @@ def check_row(row: Row, cfg: JudgeConfig, corpus: Corpus) -> None:
         )
     if not isinstance(row["query"], str) or not row["query"].strip():
         raise BadInput(f"row {name!r} must have a query in words, found {row['query']!r}")
-    if not all(isinstance(hit, dict) and "doc_id" in hit for hit in candidates):
+    if not _are_ids(row["positives"]):
+        raise BadInput(
+            f"row {name!r} must have positives that are doc_ids, found {row['positives']!r}"
+        )
+    if not all(isinstance(hit, dict) and isinstance(hit.get("doc_id"), str) for hit in candidates):
         raise BadInput(
             f"row {name!r} has a candidate without doc_id: judge-negatives reads the output of "
             "mine-negatives or filter-negatives"
         )
-    shown = [hit["doc_id"] for hit in kept(row)[: cfg.depth]]
-    for doc_id in [*row["positives"], *shown]:
-        if doc_id not in corpus.position:
-            raise BadInput(
-                f"row {name!r} names {doc_id!r}, which is not in {corpus}: "
-                "give the corpus that was mined"
-            )
+    if odd := [one for hit in candidates if not isinstance(one := hit.get("choice") or 0, int)]:
+        raise BadInput(f"row {name!r} must have a whole number as choice, found {odd[0]!r}")
+
+
+def _are_ids(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)

@@ -5,8 +5,8 @@ from typing import Any
 
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput
+from gpte_data.fields import FIELDS
 from gpte_data.mining.own import HIDDEN, WEIGHTS
-from gpte_data.positives import SAID, only
 from gpte_data.stage import Row
 
 STALE = (
@@ -36,11 +36,14 @@ def ready(row: Row, corpus: Corpus, *, drop: bool) -> tuple[Row, str | None, int
 
 def _with_known(row: Row, known: list[str]) -> Row:
     """Return a row with these of its positives, each once, and what it says of them."""
-    count = len(row["positives"])
-    if len(known) == count:
+    before = row["positives"]
+    if len(known) == len(before):
         return row
-    whole = {k: v for k, v in row.items() if k not in SAID or (v is not None and len(v) == count)}
-    return only(whole, [row["positives"].index(doc_id) for doc_id in known])
+    places = [before.index(doc_id) for doc_id in known]
+    said = {name: row[name] for name in row if name.startswith("positive_") and name in FIELDS}
+    whole = {n: v for n, v in said.items() if v is not None and len(v) == len(before)}
+    kept = {name: [values[place] for place in places] for name, values in whole.items()}
+    return {k: v for k, v in row.items() if k not in said} | kept | {"positives": known}
 
 
 def known_positives(row: Row, corpus: Corpus, *, drop: bool) -> list[str]:
