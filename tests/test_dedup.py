@@ -394,6 +394,16 @@ def test_pairs_follow_their_passages(tmp_path: Path) -> None:
         dedup(twins, moved=(corpus,))
 
 
+def test_what_a_row_stood_for_stays_where_its_id_was_met_before() -> None:
+    soap: Row = {"doc_id": "a", "text": "soap is fat"}
+    mostly: Row = {"doc_id": "a", "text": "soap is mostly fat"}
+    for first in (soap, mostly):
+        for rows in ([first, soap | {"duplicates": ["x"]}], [soap | {"duplicates": ["x"]}, first]):
+            assert [row.get("duplicates") for row in load("dedup")(rows)] == [["x"]]
+    rows = [mostly, soap | {"duplicates": ["x"]}, mostly | {"doc_id": "0"}]
+    assert [row.get("duplicates") for row in load("dedup")(rows)] == [["a", "x"]]
+
+
 def test_what_went_once_is_remembered(tmp_path: Path) -> None:
     """What stayed in one run and goes in the next takes those along that it stood for."""
     stays, _ = dedup(passages("soap is fat", "Soap is fat"))

@@ -89,9 +89,13 @@ def _stands_for(
     What went for them in an earlier run goes with them.
     """
     found: dict[int, dict[str, None]] = {}
-    mine = places[decided.survivor[places] >= datasets.others]
-    survivors = order.rows[decided.survivor[mine]]
-    gone = order.rows[mine]
+    survivor = decided.survivor[places]
+    told = (survivor < 0) & np.isin(order.rows[places], list(rows.duplicates))
+    if told.any():
+        survivor = survivor.copy()
+        survivor[told] = _of_their_id(rows, datasets, order, decided, places[told])
+    mine = survivor >= datasets.others
+    survivors, gone = order.rows[survivor[mine]], order.rows[places[mine]]
     ids = rows.ids.take(pa.array(gone)).to_pylist()
     own = rows.ids.take(pa.array(survivors)).to_pylist()
     for survivor, row, id_, its in zip(survivors.tolist(), gone.tolist(), ids, own, strict=True):
@@ -101,6 +105,15 @@ def _stands_for(
         found[number] |= dict.fromkeys((id_, *rows.duplicates.get(row, ())))
         found[number].pop(its, None)
     return {number: ids for number, ids in found.items() if ids}
+
+
+def _of_their_id(
+    rows: Rows, datasets: Datasets, order: Ordered, decided: Decided, places: Any
+) -> Any:
+    """Return what stays for the rows that have the ids of those at these places, (places,)."""
+    owners = datasets.others + np.flatnonzero(~order.same_id[datasets.others :])
+    known, asked = (rows.ids.take(pa.array(order.rows[some])) for some in (owners, places))
+    return decided.survivor[owners[pc.index_in(asked, value_set=known).to_numpy()]]
 
 
 def in_order(table: Any) -> Iterator[Mapping[str, Any]]:
