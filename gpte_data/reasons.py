@@ -27,6 +27,8 @@ UNLISTED = {
     "relabelled_from": "a judge found a better positive",
 }
 """Field that names positives taken out for one reason -> that reason."""
+CAUSES = ("duplicate_of", "contaminated_by", "eval_part", "eval_id")
+"""Fields that name the text for which a row went."""
 UNNAMED = "no reason was given"
 
 
@@ -134,7 +136,9 @@ def _add_candidates(row: Row, rules: Rules) -> None:
     for place, (verdict, reason, broken) in enumerate(_verdicts(hits)):
         if verdict == "drop" and rules.add(reason or UNNAMED, broken):
             hit = hits[place]
-            rules.show(reason or UNNAMED, _told(row) | {"doc_id": hit["doc_id"], **_numbers(hit)})
+            own = _numbers(hit)  # before the row's, of which a narrow terminal shows less
+            told = own | _told(row) | own | {"doc_id": hit["doc_id"], RULES: list(broken or ())}
+            rules.show(reason or UNNAMED, told)
 
 
 def _verdicts(hits: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -161,13 +165,13 @@ def _add_positives(row: Row, rules: Rules) -> None:
 
 def _told(row: Mapping[str, Any]) -> Row:
     """Return what an example shows of a row: its names, its texts, what was measured."""
-    names = ("query_id", "query", "doc_id", "title", "text", "positives", RULES)
+    names = ("query_id", "query", "doc_id", "title", "text", "positives", RULES, *CAUSES)
     return {name: row[name] for name in names if row.get(name)} | _numbers(row)
 
 
 def _numbers(row: Mapping[str, Any]) -> Row:
-    """Return the fields of a row that are numbers, or a few of them."""
-    found = {name: _short(value) for name, value in row.items() if name != "seed"}
+    """Return the fields of a row that are numbers, or a few of them: what came last is first."""
+    found = {name: _short(value) for name, value in reversed([*row.items()]) if name != "seed"}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -66,19 +66,20 @@ def open_checker(cfg: Any, journal: Path | None) -> Checker:
     return Checker(index, Similar(embedder, vectors, index.group, cfg.max_similarity))
 
 
-_KEPT: dict[int, tuple[Index, Any]] = {}
-"""Vectors in memory, of the last index."""
+_KEPT: list[tuple[Any, Index, Any]] = []
+"""The last embedder and index, with the vectors made by them."""
 
 
 def _vectors(
     sets: Sequence[EvalSet], wanted: Wanted, index: Index, embedder: Any, path: Path | None
 ) -> Any:
-    key = id(embedder)
-    if key in _KEPT and _KEPT[key][0] is index:
-        return _KEPT[key][1]
+    for by, of, vectors in _KEPT:
+        if by is embedder and of is index:
+            return vectors
     said = [" ".join(filter(None, text[2:])) for text in _read(sets, wanted, index)]
-    _KEPT[key] = (index, stored(said, embedder, path))
-    return _KEPT[key][1]
+    vectors = stored(said, embedder, path)
+    _KEPT[:] = [(embedder, index, vectors)]
+    return vectors
 
 
 def _read(sets: Sequence[EvalSet], wanted: Wanted, index: Index) -> Any:

@@ -201,11 +201,11 @@ def _by_size(rows: Iterable[Said]) -> Iterator[Block]:
 def _digest(text: str, within: str) -> bytes:
     """Return 16 bytes that are the same for what says the same."""
     key = _hash(within) if within else b""
-    return hashlib.blake2b(text.encode(errors="replace"), digest_size=16, key=key).digest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=key).digest()
 
 
 def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="replace")).digest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def _number(within: str) -> int:

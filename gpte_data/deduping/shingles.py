@@ -76,7 +76,7 @@ def hashed(texts: Sequence[str], characters: Sequence[bool], size: int) -> Sets:
         characters: For each, whether its shingles are of characters instead of words.
         size: Words or characters in a shingle; a shorter text is one shingle.
     """
-    parts = [text.encode(errors="replace") or b"\0" for text in texts]
+    parts = [text.encode(errors="surrogatepass") or b"\0" for text in texts]
     data = np.frombuffer(b" ".join([*parts, b""]), dtype=np.uint8)
     lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
     starts, stops, counts = _units(data, lengths, np.asarray(characters, dtype=bool))

@@ -38,7 +38,10 @@ class _Models(StageConfig):
         "judge", description="Prompt of both: a name from prompts/, or the path of a .md file."
     )
     depth: int = Field(
-        25, ge=1, description="Candidates judged for each query, first choice first; 25 a question."
+        25,
+        ge=1,
+        description="Candidates judged for each query, first choice first; 25 a question. "
+        "What comes after them is dropped for good.",
     )
     max_words: int = Field(256, ge=1, description="Words shown of each document.")
     max_positives: int = Field(5, ge=1, description="Positives shown of each query, the first.")
