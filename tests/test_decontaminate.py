@@ -442,3 +442,21 @@ def test_planted_texts_are_found_among_abstracts(tmp_path: Path) -> None:
     kept, rejected = run(rows, SHARED / "cranfield")
     assert [row["doc_id"] for row in kept] == [f"a{n}" for n in range(len(abstracts))]
     assert len(rejected) == 300
+
+
+def test_positives_that_are_gone(tmp_path: Path) -> None:
+    """A corpus that was filtered before lacks some: an error, or they are left out and counted."""
+    io.write(tmp_path / "corpus" / "00000.parquet", [{"doc_id": "bread", "text": OTHER}])
+    rows = [
+        {"query_id": "a", "query": "why does bread rise", "positives": ["gone", "bread"]},
+        {"query_id": "b", "query": "what is gone is gone", "positives": ["gone"]},
+    ]
+    given: dict[str, Any] = {"against": (str(beir(tmp_path / "eval")),)}
+    given["corpus"] = (tmp_path / "corpus",)
+    with pytest.raises(BadInput, match=r"names 'gone'.*--missing-positives drop"):
+        list(load("decontaminate")(rows, **given))
+    lost: list[Rejected] = []
+    stage = load("decontaminate")
+    kept = list(stage(rows, on_reject=lost.append, missing_positives="drop", **given))
+    assert [row["positives"] for row in kept] == [["bread"]]
+    assert [one.row["rules"] for one in lost] == [["no positive in the corpus"]]

@@ -12,14 +12,23 @@ from gpte_data.verdicts import settled
 
 NO_POSITIVE = "all positives are evaluation texts"
 TAKEN_OUT = "positives taken out, which are evaluation texts"
+NOWHERE = "no positive in the corpus"
+LEFT_OUT = "positives not in the corpus, left out"
 NOT_SEEN = "pairs whose positives were not looked at, without --corpus"
 MEASURED = ("contaminated_by", "eval_part", "eval_id", "overlap", "similarity")
 ROWS, LETTERS = 2048, 1 << 22
 """Rows taken together, and letters of their own texts, whichever is reached first."""
 
 
-def check_row(row: Row, number: int, corpus: Corpus | None) -> None:
-    """Raise BadInput for a row that is neither passage nor pair, or names what is not there."""
+def check_row(row: Row, number: int, corpus: Corpus | None, *, drop: bool) -> None:
+    """Raise BadInput for a row that is neither passage nor pair, or names what is not there.
+
+    Args:
+        row: The row.
+        number: Its number, from 1 on.
+        corpus: Where positives are looked up, or None.
+        drop: Whether positives that are not there will be left out.
+    """
     own = "query" if "query" in row else "text"
     if not isinstance(row.get(own), str) or not isinstance(row.get("title"), str | None):
         found = ", ".join(sorted(row)) or "nothing"
@@ -34,21 +43,37 @@ def check_row(row: Row, number: int, corpus: Corpus | None) -> None:
             f"row {number}, {row.get('query_id')!r}, has no list of positives: leave --corpus out "
             "to look at queries alone"
         )
+    known = _known(row, corpus)
+    if len(known) < len(row["positives"]) and not drop:
+        lost = next(doc_id for n, doc_id in enumerate(row["positives"]) if n not in known)
+        raise BadInput(
+            f"row {row.get('query_id')!r} names {lost!r}, which is not in {corpus}: "
+            "give the corpus that the pairs speak of, or --missing-positives drop"
+        )
+
+
+def _known(row: Row, corpus: Corpus) -> list[int]:
+    """Return which of a pair's positives are there, by their places."""
     written = _written(row)
-    for doc_id in row["positives"]:
-        if doc_id not in written and doc_id not in corpus.position:
-            raise BadInput(
-                f"row {row.get('query_id')!r} names {doc_id!r}, which is not in {corpus}: "
-                "give the corpus that the pairs speak of"
-            )
+    return [
+        place
+        for place, doc_id in enumerate(row["positives"])
+        if doc_id in written or doc_id in corpus.position
+    ]
 
 
-def blocks(rows: Iterable[Row], corpus: Corpus | None) -> Iterator[list[Row]]:
+def blocks(
+    rows: Iterable[Row], corpus: Corpus | None, notes: Counter[str], *, drop: bool
+) -> Iterator[list[Row]]:
     """Yield rows, checked, as many as are compared together."""
     block: list[Row] = []
     letters = 0
     for number, row in enumerate(rows, 1):
-        check_row(row, number, corpus)
+        check_row(row, number, corpus, drop=drop)
+        if drop and corpus is not None and "query" in row:
+            known = _known(row, corpus)
+            notes[LEFT_OUT] += len(row["positives"]) - len(known)
+            row = only(row, known) if len(known) < len(row["positives"]) else row
         block.append(row)
         letters += len(row["query"] if "query" in row else row["text"])
         if len(block) == ROWS or letters >= LETTERS:
@@ -69,7 +94,8 @@ def judged(
     for row, own, known in zip(block, hits, of_positives, strict=True):
         if "query" in row and corpus is None:
             notes[NOT_SEEN] += 1
-        yield _judged(row, own, known, notes)
+        nowhere = "query" in row and corpus is not None and not row["positives"]
+        yield settled(row, [NOWHERE]) if nowhere else _judged(row, own, known, notes)
 
 
 def _own(row: Row) -> Text:

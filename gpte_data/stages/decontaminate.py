@@ -47,6 +47,9 @@ class DecontaminateConfig(StageConfig):
     corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
         (), description="Corpus of the pairs' positives, which are looked at then, too."
     )
+    missing_positives: Literal["error", "drop"] = Field(
+        "error", description="What to do with a positive that is not in --corpus."
+    )
     passages: Literal["all", "judged", "none"] = Field(
         "all", description="Passages of a BEIR folder or MTEB task: all, judged (qrels), or none."
     )
@@ -112,7 +115,7 @@ def _prepare(cfg: DecontaminateConfig, read: Callable[[], Iterable[Row]]) -> Map
         check(cfg.teacher, EMBEDDERS, "teacher", exact(cfg.teacher, cfg.teacher_url))
     corpus = _corpus(cfg)
     for number, row in enumerate(read(), 1):
-        check_row(row, number, corpus)
+        check_row(row, number, corpus, drop=cfg.missing_positives == "drop")
     return open_index(cfg.against, cfg.wanted(), cfg.measure()).counts
 
 
@@ -125,6 +128,7 @@ def decontaminate(rows: Iterable[Row], cfg: DecontaminateConfig, ctx: Context) -
     checker, corpus = open_checker(cfg, ctx.journal), _corpus(cfg)
     for group in checker.index.said():
         ctx.ledger.notes[f"contaminated by {checker.index.groups[group]}"] += 0
-    for block in blocks(rows, corpus):
+    drop = cfg.missing_positives == "drop"
+    for block in blocks(rows, corpus, ctx.ledger.notes, drop=drop):
         yield from judged(block, checker, corpus, ctx.ledger.notes)
         ctx.tell(len(block), 0)
