@@ -184,3 +184,14 @@ def test_rows_without_texts_are_named() -> None:
         run({"doc_id": "d", "text": 7}, quality=True)
     with pytest.raises(BadOption, match="--phone-region 'Germany' is no country"):
         personal.check("Germany")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("\u200b \u2060\n", "empty"), ("。" * 60, "too few words with letters")],
+)
+def test_texts_that_say_nothing(text: str, reason: str) -> None:
+    lost: list[Rejected] = []
+    rows = [{"doc_id": "1", "text": text}]
+    assert not list(load("filter-texts")(rows, on_reject=lost.append, quality=True))
+    assert lost[0].reason == reason

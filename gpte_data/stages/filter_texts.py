@@ -16,7 +16,7 @@ from gpte_data.text_rules import mojibake, personal
 from gpte_data.text_rules.boilerplate import boilerplate
 from gpte_data.text_rules.fields import all_texts, judged_texts, mended
 from gpte_data.text_rules.options import TextsConfig
-from gpte_data.text_rules.quality import measured
+from gpte_data.text_rules.quality import is_blank, measured
 from gpte_data.verdicts import settled
 
 EMPTY = "empty"
@@ -54,7 +54,7 @@ def filter_texts(rows: Iterable[Row], cfg: TextsConfig, ctx: Context) -> Iterato
         texts = judged_texts(row)
         found: dict[str, float] = {}
         broken = _characters(row, cfg)
-        if any(not text.strip() for text in texts):
+        if any(map(is_blank, texts)):
             broken.append(EMPTY)
         broken += _personal(row, cfg)
         for text in texts:

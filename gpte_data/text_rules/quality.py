@@ -25,6 +25,11 @@ _BULLET = ("•", "‣", "▪", "●", "○", "■", "·", "-", "*", "–", "—
 _SYMBOL = re.compile(r"#|\.\.\.|…")
 
 
+def is_blank(text: str) -> bool:
+    """Tell whether there is nothing to be seen: spaces, control and format characters alone."""
+    return not any(character.isprintable() and not character.isspace() for character in text)
+
+
 @lru_cache(maxsize=4)
 def _unspaced(text: str) -> bool:
     return is_unspaced(text)
@@ -159,10 +164,11 @@ PUBLISHED = {
 def measured(text: str, limits: dict[str, float]) -> dict[str, float]:
     """Return what breaks its limit: rule -> the number that was found."""
     found: dict[str, float] = {}
+    always = ALWAYS if any(map(str.isalnum, text)) else (*ALWAYS, letter_words)
     short = bool(limits) and count_words(text) < ENOUGH
     for option, limit in limits.items():
         measure, rule = SHARES[option]
-        number = None if short and measure not in ALWAYS else measure(text)
+        number = None if short and measure not in always else measure(text)
         if number is not None and (number < limit if option[:3] == "min" else number > limit):
             found[rule] = round(number, 4)
     return found
