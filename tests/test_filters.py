@@ -21,8 +21,14 @@ from gpte_data.stages import load
 PASSAGES, PAIRS, SHARD = 60, 40, 14
 SAID = "river clay sand moon bread oven cell gene train steel law court bee hive star price"
 WORDS = SAID.split()
-SCRIPT = {
+RATINGS = {
+    "someone": {"relevance": 1, "answerability": 2, "clarity": 3},
+    "number": {"relevance": 5, "answerability": 4, "clarity": 4},
+    "NUMBER": {"relevance": 5, "answerability": 3, "clarity": 4},
+}
+SCRIPT: dict[str, Any] = {
     "small": {"someone": "relevant", "NUMBER": "best", "number 2": "relevant", "number 4": "twice"},
+    "rater": {"ratings": RATINGS},
     "large": {"someone": "relevant", "NUMBER": "best"},
 }
 """What judges say of a passage by what stands in it: see `server_answers.verdicts`."""
@@ -155,6 +161,11 @@ FILTERS = {
         "filter-pairs", pairs,
         lambda at: {"corpus": at.corpus, "reranker": "openai:test", "reranker_url": at.url,
                     "top_share": 0.4, "top": 30},
+    ),
+    "pairs by judge": Filter(
+        "filter-pairs", pairs,
+        lambda at: {"corpus": at.corpus, "judge": "openai:rater", "base_url": at.url,
+                    "min_judge_score": 5, "min_answerability": 4},
     ),
     "passages": Filter(
         "filter-texts", passages,
