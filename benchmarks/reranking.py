@@ -36,8 +36,9 @@ from gpte_data import io
 from gpte_data.backends.models import model_path
 from gpte_data.cli import main as cli
 from gpte_data.corpus import open_corpus
+from gpte_data.denoising.options import FilterConfig
 from gpte_data.stage import Context, Row
-from gpte_data.stages.filter_negatives import FilterConfig, filter_negatives
+from gpte_data.stages.filter_negatives import filter_negatives
 
 DEPTH = 30
 

@@ -101,6 +101,7 @@ def arrow_types() -> dict[str, Any]:
         "false_negative": pa.float32(),
         "choice": pa.int32(),
         "rerank_score": pa.float32(),
+        "reranked_false_negative": pa.float32(),
         "judged": pa.string(),
         "confirmed": pa.string(),
         "verdict": pa.string(),

@@ -58,6 +58,8 @@ class Candidate(TypedDict):
     choice: NotRequired[int]
     """1 is the negative to take first, by the rule or the budget that chose."""
     rerank_score: NotRequired[float]
+    reranked_false_negative: NotRequired[float]
+    """The estimated probability, with the rerank score as evidence beside mining's."""
     judged: NotRequired[str]
     """Grade by a language model: see `judges.grades`."""
     confirmed: NotRequired[str]

@@ -19,13 +19,14 @@ from server_answers import overlap
 from test_kill import kill, start
 
 from gpte_data import io
+from gpte_data.denoising.options import FilterConfig
 from gpte_data.denoising.rules import BELOW, BEYOND, PROMOTED, WORDS, Rules, ranks_of
 from gpte_data.errors import BadInput, BadOption, EndpointError
 from gpte_data.positives import only
 from gpte_data.records import kept
 from gpte_data.stage import Context, Rejected, Row
 from gpte_data.stages.emit import emit
-from gpte_data.stages.filter_negatives import FilterConfig, filter_negatives
+from gpte_data.stages.filter_negatives import filter_negatives
 from gpte_data.stages.select_negatives import select_negatives
 
 QUERY = "one two three four five six seven eight nine ten"

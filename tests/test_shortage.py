@@ -9,10 +9,11 @@ from conftest import cli, ok
 from test_mining import corpus_of, given, pairs, unit
 
 from gpte_data import io
+from gpte_data.denoising.options import FilterConfig
 from gpte_data.mining.mine_options import MineConfig
 from gpte_data.records import kept
 from gpte_data.stage import Context, Row
-from gpte_data.stages.filter_negatives import FilterConfig, filter_negatives
+from gpte_data.stages.filter_negatives import filter_negatives
 from gpte_data.stages.mine_negatives import mine_negatives
 from gpte_data.stages.select_negatives import SelectConfig, select_negatives
 

@@ -29,6 +29,15 @@ class Refused(Exception):
     """vLLM does not take a request; it says nothing of the others."""
 
 
+def _pooling(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells vLLM how to pool; nothing where it is left to vLLM."""
+    if not params:
+        return {}
+    from vllm import PoolingParams
+
+    return {"pooling_params": PoolingParams(**params)}
+
+
 class Engine:
     """vLLM's LLM, with a table of who waits for what.
 
@@ -104,11 +113,8 @@ class Engine:
             UserError: The engine broke.
         """
         try:
-            from vllm import PoolingParams
-
             run = getattr(self.llm, how)
-            told = {"pooling_params": PoolingParams(**params)} if params else {}
-            return run(*texts, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT, **told)
+            return run(*texts, use_tqdm=False, tokenization_kwargs=CUT_TO_FIT, **_pooling(params))
         except Exception as error:  # vLLM raises whatever its parts raise
             raise self.broken(error) from error
 

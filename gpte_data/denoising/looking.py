@@ -7,34 +7,31 @@ said of the mined rows. What mining or another stage dropped stays so, without a
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from gpte_data import positives
 from gpte_data.corpus import Corpus
-from gpte_data.denoising.block import Block, equal_to
+from gpte_data.denoising.block import Block
+from gpte_data.denoising.budget import Budget
+from gpte_data.denoising.chosen import chosen_within
 from gpte_data.denoising.rules import (
     AS_GOOD_AT,
+    BELOW,
     PROMOTED,
-    REASONS,
-    WORDS,
+    WITHIN,
     Against,
     Rules,
     positive_score,
     ranks_of,
-    within,
 )  # fmt: skip
-from gpte_data.records import WRITTEN
+from gpte_data.denoising.seen import Look, Seen
 from gpte_data.scoring.pairs import Pairs
 from gpte_data.scoring.scorer import Scorer
 from gpte_data.stage import Row
 
 OURS = ("rerank_score", "verdict", "reason", "rules")
-NO_CHOICE = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ class Looking:
     Attributes:
         against: Which of several positives' scores counts.
         depth: Candidates scored for each query, first choice first.
+        budget: By which candidates are chosen, where that is asked for.
     """
 
     corpus: Corpus
@@ -51,6 +49,7 @@ class Looking:
     rules: Rules
     against: Against
     depth: int
+    budget: Budget | None = None
 
     def at(self, rows: Sequence[Row], tell: Callable[[int], None]) -> list[Row]:
         """Return the rows judged; `tell` gets rows done, as their pairs are scored.
@@ -58,9 +57,26 @@ class Looking:
         Raises:
             UserError: A row is none that a miner wrote, or there is no score for one.
         """
+        look = self.looked(rows, tell)
+        block, seen, broken = look.block, look.seen, look.broken
+        scale = self.scorer.traits.scale
+        chosen = chosen_within(self.budget, look, scale) if self.budget is not None else {}
+        columns = seen.columns(look.scores, broken, BELOW if self.budget is None else WITHIN)
+        starts = np.searchsorted(block.positive_row, np.arange(len(rows)))
+        parts = np.split(look.positive_scores, starts[1:])
+        hits = block.with_columns(columns | chosen)
+        return [
+            self._row(row, found.tolist(), candidates, up)
+            for row, found, candidates, up in zip(
+                block.rows, parts, hits, self._promoted(block, broken), strict=True
+            )
+        ]
+
+    def looked(self, rows: Sequence[Row], tell: Callable[[int], None]) -> Look:
+        """Return what the reranker says of rows, and which rules hold."""
         before = [_taken_back(row) for row in rows]
         block = Block(before, self.corpus)
-        seen = _Seen(block, self.depth)
+        seen = Seen(block, self.depth)
         scores, positive_scores = self._scores(block, seen, tell)
         starts = np.searchsorted(block.positive_row, np.arange(len(rows)))
         positive = positive_score(positive_scores, starts, self.against)
@@ -73,17 +89,9 @@ class Looking:
         broken = self.rules.broken(scores, positive[block.row], ranks, seen.scored, may_rise)
         broken[:, AS_GOOD_AT] |= own & seen.scored
         broken &= seen.judged[:, None]
-        columns = seen.columns(scores, broken)
-        parts = np.split(positive_scores, starts[1:])
-        hits = block.with_columns(columns)
-        return [
-            self._row(row, found.tolist(), candidates, up)
-            for row, found, candidates, up in zip(
-                before, parts, hits, self._promoted(block, broken), strict=True
-            )
-        ]
+        return Look(block, seen, scores, positive_scores, broken)
 
-    def _scores(self, block: Block, seen: "_Seen", tell: Callable[[int], None]) -> tuple[Any, Any]:
+    def _scores(self, block: Block, seen: Seen, tell: Callable[[int], None]) -> tuple[Any, Any]:
         """Return the scores of candidates, NaN for those not scored, and those of positives."""
         places = np.flatnonzero(seen.scored)
         every = np.concatenate([block.positive, block.document[places]])
@@ -135,81 +143,6 @@ def _in_rows(tell: Callable[[int], None], rows: int, pairs: int) -> Callable[[in
         tell(done * rows // pairs - before * rows // pairs)
 
     return told
-
-
-class _Seen:
-    """What of a block's candidates is judged, and what is scored.
-
-    Attributes:
-        judged: Those that are kept, or that this filter has dropped before, (n,).
-        scored: Those of them within the depth.
-        written: Those that were written as negatives of their query.
-    """
-
-    def __init__(self, block: Block, depth: int) -> None:
-        self.block = block
-        self._verdict, self._reason = block.column("verdict"), block.column("reason")
-        dropped = equal_to(self._verdict, ["drop"])
-        self.judged = ~dropped | equal_to(self._reason, REASONS)
-        self.written = equal_to(block.column("source"), [WRITTEN])
-        self.scored = np.zeros(len(block), dtype=bool)
-        order = self._order
-        self.scored[order[within(block.row[order]) < depth]] = True
-
-    @cached_property
-    def _choice(self) -> Any:
-        """The choice of each candidate; those without one come last."""
-        return self.block.column("choice").fill_null(NO_CHOICE).to_numpy(zero_copy_only=False)
-
-    @cached_property
-    def _order(self) -> Any:
-        """Candidates that are judged: query by query, written ones first, then by choice."""
-        places = np.flatnonzero(self.judged)
-        row, written = self.block.row[places], self.written[places]
-        return places[np.lexsort((self._choice[places], ~written, row))]
-
-    def columns(self, scores: Any, broken: Any) -> dict[str, Any]:
-        """Return what is new of all candidates, as Arrow columns."""
-        dropped = broken.any(axis=1)
-        first = np.where(dropped, broken.argmax(axis=1), len(WORDS) - 1)
-        judged = pa.array(self.judged)
-        verdicts = pa.array(["keep", "drop"]).take(pa.array(dropped.astype(np.int8)))
-        found = {
-            "rerank_score": pa.array(scores, mask=~self.scored),
-            "verdict": pc.if_else(judged, verdicts, self._verdict),
-            "reason": pc.if_else(judged, pa.array(WORDS).take(pa.array(first)), self._reason),
-            "rules": self._rules(broken),
-        }
-        if self.block.has("choice"):
-            found["choice"] = self._chosen(dropped)
-        return found
-
-    def _rules(self, broken: Any) -> Any:
-        """Return all rules that hold against each candidate; null where none does."""
-        counts = broken.sum(axis=1)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        words = pa.array(REASONS).take(pa.array(np.nonzero(broken)[1]))
-        new = pa.ListArray.from_arrays(pa.array(offsets), words, mask=pa.array(counts == 0))
-        old = self.block.column("rules")
-        if old.null_count == len(old):
-            return new
-        places = np.arange(len(new)) + np.where(self.judged, 0, len(new))
-        return pa.concat_arrays([new, old]).take(pa.array(places))
-
-    def _chosen(self, dropped: Any) -> Any:
-        """Return the choices, which stay as they are, so that what is dropped may come back.
-
-        What comes back without one, since it was chosen among others meanwhile, stands behind them.
-        """
-        choice = self._choice.copy()
-        late = self._order[self._choice[self._order] == NO_CHOICE]
-        late = late[~dropped[late] & ~self.written[late]]
-        if len(late):
-            taken = np.where(choice == NO_CHOICE, 0, choice)
-            last = np.zeros(len(self.block.rows), dtype=choice.dtype)
-            np.maximum.at(last, self.block.row, taken)
-            choice[late] = last[self.block.row[late]] + within(self.block.row[late]) + 1
-        return pa.array(choice, mask=choice == NO_CHOICE)
 
 
 def _taken_back(row: Row) -> Row:

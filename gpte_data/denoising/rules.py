@@ -15,15 +15,17 @@ CLOSE = "too close to the positive's rerank score"
 RELEVANT = "reranker finds it relevant"
 EARLY = "before the lowest rerank rank"
 LATE = "behind the highest rerank rank"
+LIKELY = "reranker and mining find it likely a positive"
 BEYOND = "beyond the reranked depth"
 PROMOTED = "promoted to a positive by the reranker"
 BELOW = "below the reranker's margin"
-REASONS = (PROMOTED, AS_GOOD, CLOSE, RELEVANT, EARLY, LATE, BEYOND)
+WITHIN = "within the budget of false negatives, reranked"
+REASONS = (PROMOTED, AS_GOOD, CLOSE, RELEVANT, EARLY, LATE, LIKELY, BEYOND)
 """Of candidates that are dropped, the surest first."""
-AS_GOOD_AT = REASONS.index(AS_GOOD)
+AS_GOOD_AT, LIKELY_AT, BEYOND_AT = map(REASONS.index, (AS_GOOD, LIKELY, BEYOND))
 BY_SCORE = slice(1, 4)
 """Those that say that a candidate is a false negative."""
-WORDS = (*REASONS, BELOW)
+WORDS = (*REASONS, BELOW, WITHIN)
 Against = Literal["min", "mean", "max"]
 
 
@@ -32,7 +34,7 @@ class Rules:
     """Which rules are asked for.
 
     Attributes:
-        margin: Dropped above (1 - this) of the positive's score.
+        margin: Dropped above (1 - this) of the positive's score; None where a budget decides.
         absolute_margin: Dropped above the positive's score less this.
         max_score: Dropped above this.
         min_rank, max_rank: Dropped outside of these ranks; 1 is the highest score of a query.
@@ -40,7 +42,7 @@ class Rules:
             reaches the positive's score.
     """
 
-    margin: float
+    margin: float | None
     absolute_margin: float | None = None
     max_score: float | None = None
     min_rank: int | None = None
@@ -54,7 +56,7 @@ class Rules:
         return self.min_rank is not None or self.max_rank is not None
 
     def broken(self, scores: Any, positive: Any, ranks: Any, scored: Any, may_rise: Any) -> Any:
-        """Return which of REASONS holds against each candidate, (n, 7).
+        """Return which of REASONS holds against each candidate, (n, 8).
 
         Args:
             scores: In float32; whatever where a candidate was not scored.
@@ -65,7 +67,8 @@ class Rules:
         """
         scores = scores.astype(np.float64)
         found = np.zeros((len(scores), len(REASONS)), dtype=bool)
-        found[:, 1] = scores > positive - np.abs(positive) * self.margin
+        if self.margin is not None:
+            found[:, 1] = scores > positive - np.abs(positive) * self.margin
         if self.absolute_margin is not None:
             found[:, 2] = scores > positive - self.absolute_margin
         if self.max_score is not None:
@@ -79,7 +82,7 @@ class Rules:
             false_negative = found[:, BY_SCORE].any(axis=1)
             found[:, 0] = may_rise & false_negative & (scores >= least)
         found &= scored[:, None]
-        found[:, 6] = ~scored
+        found[:, BEYOND_AT] = ~scored
         return found
 
 

@@ -3,26 +3,23 @@
 The verdict is the reranker's own: a candidate is dropped when its rerank score is above
 `(1 - margin)` of the positive's (denoised negatives, RocketQA 2010.08191 §4.2, with a relative
 margin instead of a fixed threshold, so that rerankers with other scales can be used). Beside it may
-stand an absolute margin, a highest probability and ranks. All rules that hold are kept with the
-candidate. With --promote, a false negative that is found becomes a positive where its score says so
-by itself; else it is dropped.
+stand an absolute margin, a highest probability and ranks. With --max-false-negatives a score is
+evidence instead, beside what mining has estimated, and the hardest are chosen anew within that
+budget. All rules that hold are kept with the candidate. With --promote, a false negative that is
+found becomes a positive where its score says so by itself; else it is dropped.
 
 Candidates beyond --depth are dropped without a score, so no unchecked one reaches training. Each
 score is kept beside the corpus: other rules on the same candidates ask no model.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from gpte_data.backends import RERANKERS, Options, check
-from gpte_data.backends.reranking import PROBABILITY, Reranking, traits
-from gpte_data.config import Identity, Runtime, StageConfig
-from gpte_data.corpus import Corpus, corpus_identity, open_corpus
-from gpte_data.errors import BadOption
+from gpte_data.backends import RERANKERS, check
+from gpte_data.backends.reranking import PROBABILITY
+from gpte_data.corpus import Corpus, open_corpus
+from gpte_data.denoising.options import PROMOTE_ABOVE, FilterConfig
 from gpte_data.stage import Context, Event, Hooks, Row, stage
 from gpte_data.verdicts import settled
 
@@ -30,109 +27,11 @@ if TYPE_CHECKING:
     from gpte_data.denoising.looking import Looking
     from gpte_data.scoring.scorer import Scorer
 
+FIRST = 500
+"""Rows of a pipe that a budget is fitted to."""
 QUERIES = 1024
 """Queries scored together: a document is read once for all of them."""
 TOO_FEW = "too few negatives are left"
-PROMOTE_ABOVE = 0.9
-
-
-class FilterConfig(StageConfig):
-    """What looks again, at how many, and how strictly."""
-
-    corpus: Annotated[tuple[Path, ...], Identity(corpus_identity)] = Field(
-        description="Corpus that the candidates come from; may be given more than once."
-    )
-    reranker: str = Field(
-        "maxsim", description="maxsim[:MODEL], st:MODEL (CrossEncoder), openai:MODEL, vllm:MODEL."
-    )
-    instruction: str = Field(
-        "", description="What counts as relevant, for rerankers that are told (Qwen3-Reranker)."
-    )
-    server_scale: Literal["probability", "logit"] = Field(
-        "probability", description="What the scores of openai:MODEL are: probability or logit."
-    )
-    dtype: str = Field(
-        "auto", description="Of st:MODEL: auto, float32, bfloat16 or float16; auto: what is fast."
-    )
-    max_length: int | None = Field(
-        None, ge=16, description="Of st:MODEL: tokens of a pair that are read; all it takes if not."
-    )
-    margin: float | None = Field(
-        None, ge=0, lt=1, description="Drop above (1 - this) of the positive; the reranker's own."
-    )
-    absolute_margin: float | None = Field(
-        None, ge=0, description="Drop what scores above the positive's score less this."
-    )
-    max_score: float | None = Field(
-        None, ge=0, le=1, description="Drop what has a higher probability (RocketQA: 0.1)."
-    )
-    min_rerank_rank: int | None = Field(
-        None, ge=1, description="Drop what the reranker ranks before this among the candidates."
-    )
-    max_rerank_rank: int | None = Field(
-        None, ge=1, description="Drop what the reranker ranks behind this."
-    )
-    against: Literal["min", "mean", "max"] = Field(
-        "min", description="Whose score counts where positives are several: min, mean or max."
-    )
-    promote: bool = Field(
-        False, description="Make what is dropped by its score a positive, if that is high enough."
-    )
-    promote_above: float | None = Field(
-        None, ge=0, le=1,
-        description=f"Probability from which it is; {PROMOTE_ABOVE} if not given. A reranker with "
-        "another scale promotes what scores as high as the positive.",
-    )  # fmt: skip
-    depth: int = Field(
-        30, ge=1, description="Candidates scored for each query, first choice first."
-    )
-    num_negatives: Annotated[int, Runtime()] = Field(
-        5, ge=1, description="Negatives wanted for a query; those with fewer are counted."
-    )
-    shortage: Literal["partial", "drop"] = Field(
-        "partial", description="Of queries with fewer: keep what there is (partial), or drop them."
-    )
-    base_url: Annotated[tuple[str, ...], Runtime()] = Field(
-        (), description="Server for openai:MODEL; else OPENAI_BASE_URL."
-    )
-    concurrency: Annotated[int, Runtime()] = Field(64, ge=1, description="Requests in flight.")
-    score_cache: Annotated[Path | None, Runtime()] = Field(
-        None, description="Folder for scores; beside the first corpus if not given."
-    )
-
-    def reranking(self) -> Reranking:
-        """Return how the reranker reads and scores."""
-        return Reranking(self.instruction, self.server_scale, self.dtype, self.max_length)
-
-    def options(self) -> Options:
-        """Return how the reranker is reached."""
-        return Options(
-            reranking=self.reranking(), base_urls=self.base_url, concurrency=self.concurrency
-        )
-
-    def identity(self) -> dict[str, Any]:
-        """Let the reranker stand for its files and all that decides its scores."""
-        told = super().identity() | {"reranker": traits(self.reranker, self.reranking()).identity}
-        for name in ("instruction", "server_scale", "dtype", "max_length"):
-            del told[name]
-        return told | ({"num_negatives": self.num_negatives} if self.shortage == "drop" else {})
-
-    def check(self) -> None:
-        """Raise BadOption for options that contradict each other, or the reranker's scale."""
-        found = traits(self.reranker, self.reranking())
-        for name in ("max_score", "promote_above"):
-            if getattr(self, name) is not None and found.scale != PROBABILITY:
-                raise BadOption(
-                    f"--{name.replace('_', '-')} is a probability, but scores of {found.label} are "
-                    f"{found.scale}s: use --margin or --absolute-margin"
-                )
-        if self.promote_above is not None and not self.promote:
-            raise BadOption("--promote-above does nothing without --promote: give both, or neither")
-        if (self.min_rerank_rank or 1) > (self.max_rerank_rank or self.min_rerank_rank or 1):
-            raise BadOption(
-                f"--min-rerank-rank {self.min_rerank_rank} is behind --max-rerank-rank "
-                f"{self.max_rerank_rank}: nothing would be left"
-            )
 
 
 def _prepare(cfg: FilterConfig, read: Callable[[], Iterable[Row]]) -> None:
@@ -147,30 +46,73 @@ def _prepare(cfg: FilterConfig, read: Callable[[], Iterable[Row]]) -> None:
         Block(rows, corpus)
 
 
+def _survey(cfg: FilterConfig, read: Callable[[], Iterable[Row]]) -> Mapping[str, Any]:
+    """Fit the budget to a sample of all queries."""
+    from gpte_data.mining.from_options import sample
+
+    return _fitted(cfg, sample(read()))
+
+
+def _fitted(cfg: FilterConfig, rows: Sequence[Row]) -> Mapping[str, Any]:
+    """Return the budget as plain values, fitted to some rows, and what there is to say of it."""
+    from dataclasses import asdict
+
+    from gpte_data.denoising.budget import fitted
+    from gpte_data.denoising.chosen import sampled
+    from gpte_data.scoring.scorer import open_scorer, scores_folder
+
+    corpus, found = open_corpus(cfg.corpus), []
+    folder = cfg.score_cache or scores_folder(cfg.corpus[0])
+    with open_scorer(cfg.reranker, cfg.options(), folder) as scorer:
+        look = _looking(cfg, corpus, scorer, None).looked(rows, lambda done: None)
+        found = sampled(look, scorer.traits.scale)
+    if not found:
+        return {"budget": None, "said": "there are no candidates to choose from"}
+    assert cfg.max_false_negatives is not None
+    budget, expected = fitted(found, cfg.num_negatives, cfg.max_false_negatives, cfg.rerank_weight)
+    said = (
+        f"of {cfg.num_negatives} negatives a query {expected['false_negatives']:.1%} are expected "
+        f"to be positives that nobody labelled, {expected['unchecked']:.1%} without a budget "
+        f"({len(found):,} queries looked at)"
+    )
+    return {"budget": asdict(budget), "said": said}
+
+
 @stage(
     FilterConfig,
     reads={"query_id", "query", "positives", "candidates"},
     adds={"candidates", "positive_rerank_scores", "reranker", "rerank_scale"},
     version=2,
-    hooks=Hooks(prepare=_prepare),
+    hooks=Hooks(
+        prepare=_prepare,
+        survey=_survey,
+        surveys=lambda cfg: cfg.max_false_negatives is not None,
+    ),
 )
 def filter_negatives(rows: Iterable[Row], cfg: FilterConfig, ctx: Context) -> Iterator[Event]:
     """Give each kept candidate a rerank score and a verdict by it."""
     from gpte_data.scoring.scorer import open_scorer, scores_folder
 
     cfg.check()
-    corpus, source = open_corpus(cfg.corpus), iter(rows)
+    corpus, source, shared = open_corpus(cfg.corpus), iter(rows), ctx.shared
+    if cfg.max_false_negatives is not None and not shared:
+        # In a pipe the whole input can't be seen: its first rows stand for it.
+        first = list(islice(source, FIRST))
+        source, shared = chain(first, source), _fitted(cfg, first)
     folder = cfg.score_cache or scores_folder(cfg.corpus[0])
     with open_scorer(cfg.reranker, cfg.options(), folder) as scorer:
-        looking = _looking(cfg, corpus, scorer)
+        looking = _looking(cfg, corpus, scorer, shared.get("budget"))
         while block := list(islice(source, QUERIES)):
             for row in looking.at(block, lambda done: ctx.tell(done, 0)):
                 yield _settled(row, cfg, ctx)
         scorer.note(ctx.ledger)
 
 
-def _looking(cfg: FilterConfig, corpus: Corpus, scorer: "Scorer") -> "Looking":
-    """Return what judges rows as the options ask for it."""
+def _looking(
+    cfg: FilterConfig, corpus: Corpus, scorer: "Scorer", budget: Mapping[str, Any] | None
+) -> "Looking":
+    """Return what judges rows as the options ask for it, with a budget if one was fitted."""
+    from gpte_data.denoising.budget import Budget
     from gpte_data.denoising.looking import Looking
     from gpte_data.denoising.rules import Rules
 
@@ -178,12 +120,14 @@ def _looking(cfg: FilterConfig, corpus: Corpus, scorer: "Scorer") -> "Looking":
     above = cfg.promote_above
     if above is None and found.scale == PROBABILITY:
         above = PROMOTE_ABOVE
+    own = found.margin if cfg.max_false_negatives is None else None
     rules = Rules(
-        found.margin if cfg.margin is None else cfg.margin,
+        own if cfg.margin is None else cfg.margin,
         cfg.absolute_margin, cfg.max_score, cfg.min_rerank_rank, cfg.max_rerank_rank,
         cfg.promote, above,
     )  # fmt: skip
-    return Looking(corpus, scorer, rules, cfg.against, cfg.depth)
+    made = Budget(**budget) if budget is not None else None
+    return Looking(corpus, scorer, rules, cfg.against, cfg.depth, made)
 
 
 def _settled(row: Row, cfg: FilterConfig, ctx: Context) -> Event:
