@@ -37,6 +37,7 @@ from gpte_data.backends.models import model_path
 from gpte_data.cli import main as cli
 from gpte_data.corpus import open_corpus
 from gpte_data.denoising.options import FilterConfig
+from gpte_data.records import kept
 from gpte_data.stage import Context, Row
 from gpte_data.stages.filter_negatives import filter_negatives
 
@@ -89,7 +90,7 @@ def cross_encoder(folder: Path) -> Path:
 def bench(rows: list[Row], work: Path, model: Path, rounds: int) -> None:
     """Run every way in turn, and print what came out."""
     corpus = open_corpus((work / "corpus",))
-    wanted = [[*row["positives"], *(h["doc_id"] for h in row["candidates"])] for row in rows]
+    wanted = [[*row["positives"], *(h["doc_id"] for h in kept(row))] for row in rows]
     texts = corpus.texts(doc_id for ids in wanted for doc_id in ids)
     by_query = [
         [(row["query"], texts[doc_id]) for doc_id in ids]
@@ -156,12 +157,7 @@ def compare(found: dict[str, Any], queries: int) -> None:
     theirs = np.concatenate(found["predict, a call a query"])
     exact, fast = found["filter-negatives, float32"], found["filter-negatives, auto"]
     for name, rows in (("float32", exact), ("auto", fast)):
-        mine = np.concatenate(
-            [
-                [*row["positive_rerank_scores"], *(h["rerank_score"] for h in row["candidates"])]
-                for row in rows
-            ]
-        )
+        mine = np.concatenate([[*row["positive_rerank_scores"], *_in_order(row)] for row in rows])
         sys.stdout.write(f"{name}: at most {np.abs(mine - theirs).max():.2e} from predict's\n")
     verdicts = [
         [hit["verdict"] for row in rows for hit in row["candidates"]] for rows in (exact, fast)
@@ -172,6 +168,12 @@ def compare(found: dict[str, Any], queries: int) -> None:
         f"{queries} queries; verdicts that differ between them: {other:.2%}; the second threshold "
         f"asked for {notes['pairs scored']} scores and found {notes['scores from the cache']}\n"
     )
+
+
+def _in_order(row: Row) -> list[float]:
+    """Return the scores of candidates, first choice first."""
+    hits = [hit for hit in row["candidates"] if "rerank_score" in hit]
+    return [hit["rerank_score"] for hit in sorted(hits, key=lambda hit: int(hit["choice"]))]
 
 
 if __name__ == "__main__":
