@@ -20,6 +20,8 @@ from pydantic.fields import FieldInfo
 
 from gpte_data.errors import BadOption
 
+READ = ("corpus", "earlier", "against", "moved")
+"""Options that name datasets which are read."""
 SHARED = ("concurrency", "rpm", "tpm")
 """Fields of limits that hold for all workers together."""
 
@@ -57,6 +59,10 @@ class StageConfig(BaseModel):
             for name, info in type(self).model_fields.items()
             if name not in left_out
         }
+
+    def folders_read(self) -> list[Path]:
+        """Return the datasets that are read beside the input."""
+        return [Path(path) for name in READ for path in getattr(self, name, ())]
 
     def share(self, workers: int) -> Self:
         """Return the config of one of several workers, which together keep to what a user set."""

@@ -7,6 +7,7 @@ The input's content comes from its own mark where it has one, so every change re
 follows it.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def read_mark(folder: Path, name: str) -> Mark | None:
 
 def names(folder: Path) -> list[str]:
     """Return which shards of an output folder have a mark, `_all` included."""
-    return sorted(path.stem for path in (folder / DONE).glob("*.json"))
+    done = folder / DONE
+    return sorted(str(p.relative_to(done)).removesuffix(".json") for p in done.rglob("*.json"))
 
 
 def marks(folder: Path) -> dict[str, Mark]:
@@ -104,6 +106,23 @@ def begin(folder: Path) -> None:
     """Note in an output folder that it is being written, so that nobody reads half of it."""
     (folder / DONE).mkdir(parents=True, exist_ok=True)
     (folder / DONE / UNFINISHED).touch()
+
+
+def note(folder: Path, name: str) -> None:
+    """Note that a file in it is about to get its name."""
+    with (folder / DONE / UNFINISHED).open("a") as notes:
+        notes.write(f"{name}\n")
+
+
+def own_files(folder: Path) -> set[str]:
+    """Return the files of an output folder that its marks or a run's notes name, by their paths."""
+    path = folder / DONE / UNFINISHED
+    found = set(path.read_text().splitlines()) if path.exists() else set()
+    for name in names(folder):
+        with contextlib.suppress(BadInput):  # a damaged mark names none
+            mark = read_mark(folder, name)
+            found |= {str(mark.output["name"])} if mark is not None and mark.output else set()
+    return found
 
 
 def finish(folder: Path) -> None:
@@ -132,11 +151,11 @@ def check_finished(source: Path) -> None:
         )
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """Return what a mark says of a file that was just written."""
+def describe(path: Path, folder: Path | None = None) -> dict[str, Any]:
+    """Return what a mark says of a file that was just written somewhere in an output folder."""
     stat = path.stat()
     return {
-        "name": path.name,
+        "name": path.relative_to(folder or path.parent).as_posix(),
         "size": stat.st_size,
         "mtime_ns": stat.st_mtime_ns,
         "sha256": sha256_file(path),
@@ -194,8 +213,9 @@ def is_complete(folder: Path) -> bool:
     """Tell whether the shards of a whole dataset hold all the rows that `_all` counts."""
     found = marks(folder)
     whole = found.pop(ALL, None)
-    rows = sum(mark.ledger.rows_out for mark in found.values() if _is_there(folder, mark))
-    return whole is not None and rows == whole.ledger.rows_out
+    there = all(_is_there(folder, mark) for mark in found.values())
+    rows = sum(mark.ledger.rows_out for mark in found.values())
+    return whole is not None and there and rows == whole.ledger.rows_out
 
 
 def difference(old: Identity, new: Identity) -> str:

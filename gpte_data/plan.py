@@ -11,12 +11,15 @@ from typing import Any
 from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput, BadOption, Changed
+from gpte_data.files import visible_files
 from gpte_data.shard import Job
 from gpte_data.stage import Stage
 
 ENGINES = ("local", "ray")
-READ = ("corpus", "earlier", "against", "moved")
-"""Options that name datasets which are read."""
+DATA = (*io.SUFFIXES, ".tar", ".tsv", ".json", ".gz", ".zst")
+"""Endings of what a trainer could take for training data."""
+BESIDE = ("README.md", "croissant.json")
+"""What is written beside files when all of them are there, and again when they are made again."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def _whole_jobs(
     return [
         Job(
             stage.name, cfg, source, output, manifest.ALL, {**base, **inputs},
-            options.limit, options.max_errors,
+            options.limit, options.max_errors, files=stage.hooks.tables is not None,
         )
     ]  # fmt: skip
 
@@ -112,7 +115,7 @@ def _check_apart(output: Path, job: Job, rejected: Path | None) -> None:
     """Refuse to write where is read; a folder of documents is read at any depth."""
     here, there = output.resolve(), job.source.resolve()
     below = "input" not in job.identity and there in here.parents
-    others = [Path(path) for name in READ for path in getattr(job.cfg, name, ())]
+    others = job.cfg.folders_read()
     against = [Path(path).resolve() for path in getattr(job.cfg, "against", ())]
     below = below or any(path in here.parents for path in against)
     read = [there, *(path.resolve() for path in others)]
@@ -147,8 +150,15 @@ def _is_done(job: Job, *, force: bool) -> bool:
 
 def _check_foreign(output: Path, jobs: list[Job]) -> None:
     """Refuse a folder with shards that gpte-data did not write there."""
-    ours = _own_names(output, jobs)
-    foreign = [path.name for path in io.shard_files(output) if io.stem(path) not in ours]
+    if jobs[0].files:
+        found = {path.relative_to(output).as_posix() for path in visible_files(output)}
+        hidden = tuple(f"{name}/" for name in (manifest.DONE, manifest.REJECTED, manifest.JOURNAL))
+        known = manifest.own_files(output) | set(BESIDE)
+        others = sorted(one for one in found - known if not one.startswith(hidden))
+        foreign = [one for one in others if one.endswith(DATA)]
+    else:
+        ours = _own_names(output, jobs)
+        foreign = [path.name for path in io.shard_files(output) if io.stem(path) not in ours]
     if foreign:
         raise Changed(
             f"-o {output} holds files of another origin ({', '.join(foreign[:3])}): "

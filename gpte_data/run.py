@@ -26,6 +26,7 @@ from gpte_data.progress import Progress
 from gpte_data.shard import Job
 from gpte_data.stage import Stage
 from gpte_data.whole import run_whole
+from gpte_data.whole_files import run_files
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def _run_jobs(stage: Stage, cfg: StageConfig, jobs: list[Job], options: RunOptio
         manifest.begin(output)
         _sweep(output, force=options.force)
         with Progress(stage.name, total) as progress:
-            if stage.scope == "whole":
+            if stage.hooks.tables is not None:
+                run_files(stage, jobs[0], progress.add)
+            elif stage.scope == "whole":
                 run_whole(stage, jobs[0], getattr(cfg, "shard_rows", 8192), progress.add)
             else:
                 marks = run_jobs(jobs, options.engine, options.workers, progress.add)
@@ -141,7 +144,7 @@ def _or_nothing(output: Path) -> Iterator[None]:
 
 def _sweep(output: Path, *, force: bool) -> None:
     """Remove what killed runs left: temporaries, and shards without a mark; with force, all."""
-    for folder in (output, output / manifest.DONE, output / manifest.REJECTED):
+    for folder in [output, *(path for path in output.rglob("*") if path.is_dir())]:
         sweep(folder)
     if force:
         manifest.mark_path(output, manifest.ALL).unlink(missing_ok=True)
@@ -149,6 +152,8 @@ def _sweep(output: Path, *, force: bool) -> None:
     for path in io.shard_files(output):
         if force or io.stem(path) not in marked:
             path.unlink()
+    for name in manifest.own_files(output) if force else ():
+        (output / name).unlink(missing_ok=True)
     if force:
         for name in marked:
             manifest.mark_path(output, name).unlink()

@@ -32,6 +32,8 @@ class Job:
     max_errors: int | None = None
     shared: Mapping[str, Any] = field(default_factory=dict)
     """What the stage's survey found in the whole input."""
+    files: bool = False
+    """Whether the stage makes files of its own: see whole_files."""
 
 
 def run_shard(job: Job, tell: Tell = lambda rows, tokens: None) -> manifest.Mark:

@@ -9,6 +9,7 @@ member of a pipe and what `run` spreads over shards. A generator yields rows, an
     Rejected(row, reason)                 a row ends here, dropped on purpose
     Rejected(row, reason, failed=True)    a row ends here because something went wrong
     Expanded(n)                           the row at hand became n rows more than one
+    TableFile(…)                          many rows at once, as a file of its own (scope whole)
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from gpte_data.candidates import as_rows
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput
 from gpte_data.ledger import Ledger
+from gpte_data.table_files import TableFile
 
 Row = dict[str, Any]
 
@@ -40,7 +42,7 @@ class Expanded:
     by: int
 
 
-Event = Row | Rejected | Expanded
+Event = Row | Rejected | Expanded | TableFile
 
 
 def _silent(rows: int, tokens: int) -> None:
@@ -65,6 +67,8 @@ class Context:
     """A language model to ask in place of the config's: one that only counts, for a dry run."""
     second: Any = None
     """The same for a stage that asks two."""
+    folder: Path | None = None
+    """Where there is room for what a stage must put aside, or None for the system's own place."""
 
 
 BY_ROW = "by_row"
@@ -89,6 +93,7 @@ class Hooks:
     """What a stage may do beside its generator; each is optional.
 
     read     opens the stage's own input, where that is no dataset of rows (a folder of text files).
+    tables   opens it as Arrow tables of at most so many rows in all, for a stage that takes them.
     prepare  runs once before any shard, in the parent: checks that need all rows, shared files.
              It gets a function that reads the whole input anew; it may return counts to show.
     survey   looks at all rows of the input, done or not, before any shard, in the parent; returns
@@ -102,6 +107,7 @@ class Hooks:
     """
 
     read: Callable[[Any], Iterable[Row]] | None = None
+    tables: Callable[[Any, int | None], Iterable[Any]] | None = None
     prepare: Callable[[Any, Callable[[], Iterable[Row]]], Mapping[str, int] | None] | None = None
     survey: Callable[[Any, Callable[[], Iterable[Row]]], Mapping[str, Any]] | None = None
     surveys: Callable[[Any], bool] = lambda cfg: False
@@ -143,7 +149,21 @@ class Stage:
         ctx: Context,
         on_reject: Callable[[Rejected], None] | None = None,
     ) -> Iterator[Row]:
-        """Yield rows, book every event in ctx.ledger, and close the books at the end."""
+        """Yield rows, those of files too; book every event, and close the books at the end."""
+        for piece in self.pieces(rows, cfg, ctx, on_reject):
+            if not isinstance(piece, TableFile):
+                yield piece
+            elif piece.counted:
+                yield from piece.as_rows()
+
+    def pieces(
+        self,
+        rows: Iterable[Any],
+        cfg: StageConfig,
+        ctx: Context,
+        on_reject: Callable[[Rejected], None] | None = None,
+    ) -> Iterator[Row | TableFile]:
+        """Yield rows and files, book every event in ctx.ledger, and close the books at the end."""
         counted = self._checked(rows, cfg, ctx)
         for event in self.function(counted, cfg, ctx):
             if isinstance(event, Expanded):
@@ -153,18 +173,19 @@ class Stage:
                 if on_reject is not None:
                     on_reject(event)
             else:
-                ctx.ledger.rows_out += 1
+                ctx.ledger.rows_out += _made(event)
                 yield event
         for _ in counted:  # what a stage left unread counts as lost
             pass
         ctx.ledger.close()
 
-    def _checked(self, rows: Iterable[Row], cfg: StageConfig, ctx: Context) -> Iterator[Row]:
-        """Count rows as they are read and hold each to what the stage reads."""
+    def _checked(self, rows: Iterable[Any], cfg: StageConfig, ctx: Context) -> Iterator[Any]:
+        """Count rows, or tables of rows, as they are read; hold each to what the stage reads."""
         reads = self.fields(cfg)
         for row in rows:
-            self.check(row, ctx.ledger.rows_in + 1, reads)
-            ctx.ledger.rows_in += 1
+            columns = row if isinstance(row, dict) else dict.fromkeys(row.column_names)
+            self.check(columns, ctx.ledger.rows_in + 1, reads)
+            ctx.ledger.rows_in += 1 if isinstance(row, dict) else row.num_rows
             yield row
 
     def fields(self, cfg: StageConfig) -> frozenset[str]:
@@ -182,6 +203,13 @@ class Stage:
             f"{missing} (found: {found}): give it the output of the stage before, "
             "or rename the columns"
         )
+
+
+def _made(piece: Row | TableFile) -> int:
+    """Return how many rows a piece is of what the stage makes."""
+    if isinstance(piece, TableFile):
+        return piece.rows if piece.counted else 0
+    return 1
 
 
 def stage(

@@ -33,7 +33,7 @@ def run_whole(stage: Stage, job: Job, shard_rows: int, tell: Tell) -> manifest.M
                 f"{stage.name} found nothing to write in {job.source}: {ctx.ledger.line()}"
             )
     _drop_after(count, job)
-    _finish(stage, job, ctx)
+    finish(stage, job, ctx)
     mark = manifest.Mark(job.identity, ctx.ledger, {}, time.monotonic() - started, options_of(job))
     manifest.write_mark(job.output, manifest.ALL, mark)
     return mark
@@ -79,7 +79,7 @@ def _count(rows: Iterable[Row], ledger: Ledger) -> Iterator[Row]:
         yield row
 
 
-def _finish(stage: Stage, job: Job, ctx: Context) -> None:
+def finish(stage: Stage, job: Job, ctx: Context) -> None:
     """Write the files that a stage adds beside its shards."""
     if stage.hooks.finish is None:
         return

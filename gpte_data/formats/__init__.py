@@ -1,42 +1,106 @@
 """Trainers' formats: one file each, and a name in FORMATS.
 
-Each module has `output(negatives)`, how its rows are written, `parts(row)`, the examples that one
-query becomes, and `examples(anchor, negatives)`, an example as it is written.
+A format's module has `FORMAT`, what its files are like, and `columns(block)`, what stands in them,
+from examples as columns; where it needs other files beside (a corpus, counts), `beside(emitted)`
+yields them. What an example of it looks like is shown by `sample.py`, with the very same code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 from gpte_data.errors import BadOption
+from gpte_data.table_files import Kind, TableFile
+
+if TYPE_CHECKING:
+    from gpte_data.formats.block import Block, Columns
 
 FORMATS = {
-    "sentence-transformers": "Parquet n-tuples: anchor, positive, negative_1 … negative_n.",
-    "flagembedding": "JSONL: query, pos, neg, pos_scores, neg_scores, prompt, type.",
+    "sentence-transformers": "n-tuples: anchor, positive, negative_1 … negative_n; pairs, triplets",
+    "flagembedding": "query, pos, neg, pos_scores, neg_scores, prompt, type",
+    "ids": "query and ids of positives and negatives with scores; no text of documents",
 }
+"""Name -> what stands in a row."""
 
 
 @dataclass(frozen=True)
-class Document:
-    """A document's text and how well it answers the query."""
+class Format:
+    """What the files of a format are like, and what they can't do without.
 
-    text: str
-    score: float
+    Attributes:
+        kind: How rows are written.
+        one_positive: Whether each positive is an example of its own; else all stand in one.
+        equal: Whether every row must have as many negatives.
+        least: The fewest negatives it can be read with.
+        most: The most it can hold, or None.
+        scored: Whether each document must have a score.
+        texts: Whether documents' texts stand in its rows.
+        place: Where an instruction goes: a field of its own, or in front of the query.
+        folder: Inside the output, where its rows go: PyLate's `train`.
+        stem: How its shards are called instead of 00000: `shard-00000`.
+    """
+
+    kind: Kind
+    one_positive: bool = False
+    equal: bool = False
+    least: int = 0
+    most: int | None = None
+    scored: bool = False
+    texts: bool = True
+    place: Literal["query", "field"] = "query"
+    folder: str = ""
+    stem: str = "{:05d}"
 
 
 @dataclass(frozen=True)
-class Anchor:
-    """A query with all that a format may need."""
+class Emitted:
+    """What a format may know of all that was written, for the files that it puts beside.
 
-    query: str
-    positives: Sequence[Document]
-    negatives: Sequence[Document]
-    prompt: str
+    Attributes:
+        folder: Of this part inside the output: "", or a split's and a dataset's.
+        split: Its split, or "train" where there are none.
+        shards: Its files, in order.
+        blocks: Yields its examples again, without texts of documents.
+        passages: Yields all documents of its corpus as tables: doc_id, title, text.
+        used: Yields only those that stand in its examples.
+    """
+
+    folder: str
+    split: str
+    shards: list[TableFile]
+    blocks: Callable[[], Iterator["Block"]]
+    passages: Callable[[], Iterator[Any]]
+    used: Callable[[], Iterator[Any]]
+
+    @property
+    def path(self) -> str:
+        """Its folder as the beginning of a path: "" or `dev/`."""
+        return f"{self.folder}/" if self.folder else ""
 
 
-def format_module(name: str) -> ModuleType:
-    """Return the module of a format; raise BadOption if there is none."""
+@dataclass(frozen=True)
+class OpenFormat:
+    """A format by its name, with what its module can do."""
+
+    name: str
+    of: Format
+    columns: Callable[["Block"], "Columns"]
+    beside: Callable[[Emitted], Iterable[TableFile]]
+
+
+def _nothing(emitted: Emitted) -> Iterable[TableFile]:
+    """Put no file beside."""
+    return ()
+
+
+def open_format(name: str) -> OpenFormat:
+    """Return a format; raise BadOption if there is none of that name."""
     if name not in FORMATS:
-        raise BadOption(f"there is no format {name!r}: --format takes one of {', '.join(FORMATS)}")
-    return import_module(f"gpte_data.formats.{name.replace('-', '_')}")
+        raise BadOption(
+            f"there is no format {name!r}: --format takes one of {', '.join(FORMATS)}; "
+            "--format list shows a row of each"
+        )
+    module = import_module(f"gpte_data.formats.{name.replace('-', '_').replace('.', '_')}")
+    beside = getattr(module, "beside", _nothing)
+    return OpenFormat(name, module.FORMAT, module.columns, beside)

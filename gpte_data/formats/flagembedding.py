@@ -1,32 +1,31 @@
-"""FlagEmbedding: one JSON object a query, its positives and negatives in lists, with scores."""
+"""FlagEmbedding: one JSON object a query, its positives and negatives in lists, with scores.
 
-from collections.abc import Iterator
+Its loader reads a folder of .jsonl files; scores are read where `knowledge_distillation` is on. A
+pair that nobody scored has 1 for its positives and 0 for its negatives.
+"""
 
-from gpte_data.errors import BadOption
-from gpte_data.formats import Anchor
-from gpte_data.stage import Output, Row
+import numpy as np
+import pyarrow as pa
 
+from gpte_data.formats import Format
+from gpte_data.formats.block import Block, Columns, Documents
 
-def output(negatives: int) -> Output:
-    """Return how the rows are written; raise BadOption without negatives, which it can't read."""
-    if negatives < 1:
-        raise BadOption("flagembedding needs at least one negative: --num-negatives 1 or more")
-    return Output(".jsonl")
-
-
-def parts(row: Row) -> list[Row]:
-    """Return the row whole: all positives stand in one example."""
-    return [row]
+FORMAT = Format("jsonl", least=1, place="field")
 
 
-def examples(anchor: Anchor, negatives: int) -> Iterator[Row]:
-    """Yield the query's one row."""
-    yield {
-        "query": anchor.query,
-        "pos": [document.text for document in anchor.positives],
-        "neg": [document.text for document in anchor.negatives],
-        "pos_scores": [document.score for document in anchor.positives],
-        "neg_scores": [document.score for document in anchor.negatives],
-        "prompt": anchor.prompt,
-        "type": "normal",
+def columns(block: Block) -> Columns:
+    """Return query, pos, neg, pos_scores, neg_scores, prompt and type."""
+    return {
+        "query": block.query,
+        "pos": block.positives.lists(block.positives.full),
+        "neg": block.negatives.lists(block.negatives.full),
+        "pos_scores": _scores(block.positives, 1.0),
+        "neg_scores": _scores(block.negatives, 0.0),
+        "prompt": block.instruction,
+        "type": block.constant("normal"),
     }
+
+
+def _scores(documents: Documents, unscored: float) -> pa.Array:
+    filled = np.nan_to_num(documents.score, nan=unscored)
+    return documents.lists(pa.array(filled))

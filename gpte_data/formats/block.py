@@ -1,0 +1,100 @@
+"""Examples as columns: what a format is given, joined with texts, many queries at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The positives, or the negatives, of n examples; of all of them together, m documents.
+
+    Attributes:
+        offsets: Where each example's documents start, and the last one's end, (n + 1,) in int32.
+        doc_id: (m,) strings, as are title and text; a title is "" where there is none.
+        score: How well each answers its query, (m,) in float32; NaN where nobody scored it.
+    """
+
+    offsets: Any
+    doc_id: Any
+    title: Any
+    text: Any
+    score: Any
+
+    @cached_property
+    def full(self) -> Any:
+        """Title and text as models read them (BEIR: joined by a space), (m,)."""
+        if not pc.any(pc.greater(pc.binary_length(self.title), 0)).as_py():
+            return self.text
+        joined = pc.binary_join_element_wise(self.title, self.text, " ")
+        return pc.if_else(pc.equal(self.title, ""), self.text, joined)
+
+    def lists(self, values: Any) -> Any:
+        """Return one value a document, (m,), as a list for each example, (n,)."""
+        array = values if isinstance(values, pa.Array) else pa.array(values)
+        return pa.ListArray.from_arrays(pa.array(self.offsets), array)
+
+    def structs(self, **fields: Any) -> Any:
+        """Return a list of structs for each example, (n,); each field is (m,)."""
+        arrays = [v if isinstance(v, pa.Array) else pa.array(v) for v in fields.values()]
+        return self.lists(pa.StructArray.from_arrays(arrays, names=list(fields)))
+
+    def nth(self, values: Any, place: int) -> Any:
+        """Return the values of the document at a place in each example, which all have, (n,)."""
+        return values.take(pa.array(self.offsets[:-1] + place))
+
+    def counts(self) -> Any:
+        """Return how many documents each example has, (n,)."""
+        return np.diff(self.offsets)
+
+    def scored(self) -> Any:
+        """Return the scores as an Arrow array, null where nobody scored."""
+        return pa.array(self.score, from_pandas=True)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Examples: n queries with their documents.
+
+    Attributes:
+        query_id: (n,) strings, as are query, instruction ("" where there is none) and dataset.
+        number: The place of each example among all of its shards' folder, (n,) in int64.
+    """
+
+    query_id: Any
+    query: Any
+    instruction: Any
+    dataset: Any
+    number: Any
+    positives: Documents
+    negatives: Documents
+
+    def __len__(self) -> int:
+        return len(self.query_id)
+
+    @property
+    def width(self) -> int:
+        """How many negatives each example has, where all have as many; else the most."""
+        return int(self.negatives.counts().max(initial=0))
+
+    def instructed(self, template: str) -> "Block":
+        """Return the block with each instruction in front of its query, as the template says."""
+        before, between = template.split("{instruction}", 1)
+        middle, after = between.split("{query}", 1)
+        parts = [pa.scalar(before), self.instruction, pa.scalar(middle), self.query]
+        joined = pc.binary_join_element_wise(*parts, pa.scalar(after), "")
+        query = pc.if_else(pc.equal(self.instruction, ""), self.query, joined)
+        return replace(self, query=query)
+
+    def constant(self, value: str) -> Any:
+        """Return one text for each example, (n,)."""
+        return pa.repeat(pa.scalar(value), len(self))
+
+
+Columns = Mapping[str, Any]
+"""Column name -> Arrow array, (n,), in the order in which they are written."""
