@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpte_data import __version__
-from gpte_data.emission.gathering import BELOW
+from gpte_data.emission.dropped import BELOW
 from gpte_data.formats import FORMATS
 from gpte_data.ledger import Ledger
 from gpte_data.manifest import fingerprint

@@ -21,6 +21,7 @@ from gpte_data.inputs import (
     with_input,
 )
 from gpte_data.ledger import Ledger
+from gpte_data.own_files import own_files
 from gpte_data.plan import RunOptions, plan, remaining
 from gpte_data.progress import Progress
 from gpte_data.shard import Job
@@ -157,7 +158,7 @@ def _sweep(output: Path, *, force: bool) -> None:
 def _forget(output: Path) -> None:
     """Remove what earlier runs have written, the mark of all of it first."""
     manifest.mark_path(output, manifest.ALL).unlink(missing_ok=True)
-    for name in manifest.own_files(output):
+    for name in own_files(output):
         (output / name).unlink(missing_ok=True)
     for name in manifest.names(output):
         manifest.mark_path(output, name).unlink()

@@ -36,7 +36,7 @@ FLOORS = [
     ["recipes", "parquet"],
     ["io"],
     ["manifest", "sources"],
-    ["corpus", "personas"],
+    ["corpus", "personas", "own_files"],
     ["backends"],
     ["vectors", "formats", "writing", "tokens", "forecast", "scoring"],
     ["emission"],

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gpte_data.emission.dropped import BELOW, EMPTY, UNSCORED
 from gpte_data.emission.gathered import EXAMPLE, Gathered
 from gpte_data.emission.library import Library
 from gpte_data.emission.origins import Origins
@@ -20,10 +21,6 @@ from gpte_data.formats import Format
 from gpte_data.stage import Context, Event, Expanded, Rejected
 from gpte_data.text_hashes import hashes, mixed
 
-BELOW = "positive with too few negatives below its margin"
-"""Why one of a query's examples is left out, while the query has others."""
-EMPTY = "no query or no positive"
-UNSCORED = "a document without a score"
 Allowed = Callable[[Any, str, Any, Candidates, Any], Any]
 """Told a table, its dataset, and rows and places of candidates, (k,) each: who may go together."""
 

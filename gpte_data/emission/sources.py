@@ -63,7 +63,8 @@ def sources_identity(spec: str) -> Any:
     """Return what of SOURCE enters a fingerprint: names and contents; "" where rows are given."""
     if not spec:
         return ""
-    return {one.name: manifest.dataset_content(one.folder) for one in sources(spec)}
+    found = {one.name: manifest.dataset_content(one.folder) for one in sources(spec)}
+    return found[""] if list(found) == [""] else found
 
 
 def corpora(given: Sequence[str], names: Sequence[str]) -> dict[str, tuple[Path, ...]]:
