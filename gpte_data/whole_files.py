@@ -5,7 +5,9 @@ mark can be told from what somebody else put there.
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -20,15 +22,19 @@ from gpte_data.table_files import TableFile, write_file
 from gpte_data.whole import finish
 
 
-def run_files(stage: Stage, job: Job, tell: Tell) -> manifest.Mark:
-    """Run a stage over its whole input; job.source and job.name stand for all of it."""
+def run_files(stage: Stage, job: Job, workers: int, tell: Tell) -> manifest.Mark:
+    """Run a stage over its whole input; job.source and job.name stand for all of it.
+
+    Two files are written at a time, or as many as there are workers: while one is compressed, the
+    texts of another are looked up.
+    """
     started = time.monotonic()
-    ctx = Context(tell=tell, folder=job.output)
     if stage.hooks.tables is None:
         raise TypeError(f"{stage.name} opens no tables")
     tables = stage.hooks.tables(job.cfg, job.limit)
-    with rejected_file(job.output, manifest.ALL, job.max_errors) as reject:
-        names = set(_write(stage.pieces(tables, job.cfg, ctx, reject), job))
+    ctx = Context(tell=tell, folder=job.output)
+    with ctx.closing, rejected_file(job.output, manifest.ALL, job.max_errors) as reject:
+        names = _write(stage.pieces(tables, job.cfg, ctx, reject), job, max(2, workers))
     if not ctx.ledger.rows_out:
         raise BadInput(f"{stage.name} found nothing to write in {job.source}: {ctx.ledger.line()}")
     _drop_others(names, job.output)
@@ -38,15 +44,28 @@ def run_files(stage: Stage, job: Job, tell: Tell) -> manifest.Mark:
     return mark
 
 
-def _write(pieces: Iterator[Row | TableFile], job: Job) -> Iterator[str]:
-    """Write each file that is not there; yield the names of their marks."""
-    for piece in pieces:
-        if not isinstance(piece, TableFile):
-            raise TypeError(f"{job.stage} makes files, not rows")
-        name = mark_name(piece.name)
-        if not manifest.is_done(job.output, name, job.identity, force=False):
-            _write_one(piece, name, job)
-        yield name
+def _write(pieces: Iterator[Row | TableFile], job: Job, threads: int) -> set[str]:
+    """Write each file that is not there; return the names of the marks of all."""
+    names: set[str] = set()
+    running: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for piece in pieces:
+                if not isinstance(piece, TableFile):
+                    raise TypeError(f"{job.stage} makes files, not rows")
+                name = mark_name(piece.name)
+                names.add(name)
+                if manifest.is_done(job.output, name, job.identity, force=False):
+                    continue
+                if len(running) >= threads:
+                    running.popleft().result()
+                running.append(pool.submit(_write_one, piece, name, job))
+            for future in running:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return names
 
 
 def mark_name(name: str) -> str:
