@@ -105,7 +105,7 @@ def test_shards_of_so_many_bytes(tmp_path: Path) -> None:
     assert [row for shard in shards for row in shard] == rows
     lengths = [sum(sizes[sum(map(len, shards[:n])) :][: len(s)]) for n, s in enumerate(shards)]
     assert max(lengths) <= 320 and max(map(len, shards)) == 3 and len(shards) > 10
-    one, _ = emit(tmp_path, "one", num_negatives=2, shard_size="200", shard_rows=9)
+    one, _ = emit(tmp_path, "one", num_negatives=2, shard_size="150", shard_rows=9)
     assert {len(list(io.read(path))) for path in io.shards(one)} <= {1, 2}
     tiny, _ = emit(tmp_path, "tiny", num_negatives=2, shard_size="1")
     assert len(io.shards(tiny)) == len(rows)
