@@ -32,9 +32,10 @@ def run_files(stage: Stage, job: Job, workers: int, tell: Tell) -> manifest.Mark
     if stage.hooks.tables is None:
         raise TypeError(f"{stage.name} opens no tables")
     tables = stage.hooks.tables(job.cfg, job.limit)
-    ctx = Context(tell=tell, folder=job.output)
+    ctx = Context(folder=job.output)
     with ctx.closing, rejected_file(job.output, manifest.ALL, job.max_errors) as reject:
-        names = _write(stage.pieces(tables, job.cfg, ctx, reject), job, max(2, workers))
+        pieces = stage.pieces(tables, job.cfg, ctx, reject)
+        names = _write(pieces, job, max(2, workers), tell)
     if not ctx.ledger.rows_out:
         raise BadInput(f"{stage.name} found nothing to write in {job.source}: {ctx.ledger.line()}")
     _drop_others(names, job.output)
@@ -44,10 +45,10 @@ def run_files(stage: Stage, job: Job, workers: int, tell: Tell) -> manifest.Mark
     return mark
 
 
-def _write(pieces: Iterator[Row | TableFile], job: Job, threads: int) -> set[str]:
+def _write(pieces: Iterator[Row | TableFile], job: Job, threads: int, tell: Tell) -> set[str]:
     """Write each file that is not there; return the names of the marks of all."""
     names: set[str] = set()
-    running: deque[Future[None]] = deque()
+    running: deque[Future[int]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for piece in pieces:
@@ -56,12 +57,13 @@ def _write(pieces: Iterator[Row | TableFile], job: Job, threads: int) -> set[str
                 name = mark_name(piece.name)
                 names.add(name)
                 if manifest.is_done(job.output, name, job.identity, force=False):
+                    tell(piece.rows * piece.counted, 0)
                     continue
                 if len(running) >= threads:
-                    running.popleft().result()
+                    tell(running.popleft().result(), 0)
                 running.append(pool.submit(_write_one, piece, name, job))
             for future in running:
-                future.result()
+                tell(future.result(), 0)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -73,8 +75,8 @@ def mark_name(name: str) -> str:
     return str(Path(name).parent / io.stem(Path(name))) if name.endswith(io.SUFFIXES) else name
 
 
-def _write_one(file: TableFile, name: str, job: Job) -> None:
-    """Write a file and its mark."""
+def _write_one(file: TableFile, name: str, job: Job) -> int:
+    """Write a file and its mark; return how many rows it has of what the stage makes."""
     path = job.output / file.name
     path.parent.mkdir(parents=True, exist_ok=True)
     note(job.output, file.name)
@@ -83,6 +85,7 @@ def _write_one(file: TableFile, name: str, job: Job) -> None:
     books = Ledger(rows_out=file.rows if file.counted else 0)
     mark = manifest.Mark(job.identity, books, manifest.describe(path, job.output))
     manifest.write_mark(job.output, name, mark)
+    return books.rows_out
 
 
 def _drop_others(names: set[str], output: Path) -> None:
