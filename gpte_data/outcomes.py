@@ -19,14 +19,13 @@ from typing import Any
 import orjson
 
 from gpte_data.gates import Gates, fold
+from gpte_data.positives import OF_A_QUERY
 from gpte_data.scripts import is_unspaced
 from gpte_data.stage import Event, Rejected, Row
 from gpte_data.writing import Item, ended
 
 POSITIVE = 3
 """The relevance from which a passage is a positive (graded as in TREC: 0 to 3)."""
-OF_A_QUERY = ("candidates", "positive_scores", "positive_rerank_scores", "negatives", "written")
-"""Fields of a row that belong to its query and not to another."""
 _NAMED = ("task", "instruction", "language", "persona_id", "persona", "query_type", "difficulty")
 _MADE_BY = ("recipe", "prompt_version", "generator")
 

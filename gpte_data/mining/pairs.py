@@ -6,13 +6,10 @@ from typing import Any
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput
 from gpte_data.fields import FIELDS
-from gpte_data.mining.own import HIDDEN, WEIGHTS
+from gpte_data.positives import OF_CANDIDATES
 from gpte_data.stage import Row
 
-STALE = (
-    "written", WEIGHTS, HIDDEN, "teachers", "positive_rerank_scores", "reranker", "rerank_scale",
-    "judged_by",
-)  # fmt: skip
+STALE = ("written", "positive_rerank_scores", *OF_CANDIDATES)
 """Not passed on: texts that are in a corpus now, what an older mining fitted, by whom it was done,
 and who has looked at its candidates."""
 TAKEN_OUT = ("dropped_positives", "contaminated_positives", "relabelled_from")
