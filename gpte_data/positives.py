@@ -24,6 +24,19 @@ OF_A_QUERY = (
 were ever taken for its positives stays: they are no negatives of it, however it is put."""
 
 
+FORMER = ("dropped_positives", "contaminated_positives", "relabelled_from")
+"""Where filters name positives that they took out: somebody said that they answer the query."""
+NAMED = (*FORMER, "promoted")
+"""Where filters name positives that they took out or put in."""
+
+
+def aligned(row: Row) -> Row:
+    """Return the row without what it says of other positives: lists of another length."""
+    count = len(row["positives"])
+    wrong = {name for name in SAID if name in row and len(row[name] or ()) != count}
+    return {name: value for name, value in row.items() if name not in wrong} if wrong else row
+
+
 def only(row: Row, places: Sequence[int]) -> Row:
     """Return the row with the positives at these places, in this order."""
     lists = [name for name in ("positives", *SAID) if row.get(name) is not None]

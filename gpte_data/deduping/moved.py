@@ -13,7 +13,7 @@ from gpte_data import io, manifest
 from gpte_data.candidates import Candidates, as_rows
 from gpte_data.errors import BadInput
 from gpte_data.files import Signature, signature
-from gpte_data.positives import only
+from gpte_data.positives import NAMED, only
 from gpte_data.stage import Row
 from gpte_data.verdicts import RULES
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 POSITIVE = "same text as a positive"
 CANDIDATE = "same text as a better candidate"
-FORMER = ("dropped_positives", "contaminated_positives", "relabelled_from", "promoted")
-"""Parallel to other fields, or sets: each id has its survivor in the same place."""
 MOVED = "passages that stand for another now"
 
 
@@ -66,8 +64,11 @@ class Moves:
         return only(row | {"positives": after}, places)
 
     def _with_former(self, row: Row) -> Row:
-        """Where positives are named that a filter took out or put in, their survivors stand now."""
-        named = {name: row[name] for name in FORMER if row.get(name)}
+        """Where positives are named that a filter took out or put in, their survivors stand now.
+
+        Each in the same place: these lists may be parallel to others.
+        """
+        named = {name: row[name] for name in NAMED if row.get(name)}
         return row | {name: self.of(ids) for name, ids in named.items()}
 
     def _with_negatives(self, row: Row, notes: "Counter[str]") -> Row:
