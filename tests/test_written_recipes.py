@@ -412,6 +412,14 @@ def test_nothing_that_was_measured_of_a_query_is_said_of_another() -> None:
     assert former.items() <= new.items(), "no negatives of it, however it is put"
 
 
+def test_a_positive_that_is_added_was_not_measured_with_the_others() -> None:
+    mined = PAIRS[0] | {"positive_scores": [0.5], "positive_judge_scores": [7.5], "candidates": []}
+    answer = {"positive": "Fast water lifts grains of sand and takes them along to the sea."}
+    (row,), *_ = run_scripted([mined], lambda request: answer, recipe="pseudo-document")
+    assert len(row["positives"]) == 2 and "candidates" in row
+    assert not {name for name in row if name.startswith("positive_")}
+
+
 def test_augment_takes_turns_with_its_angles(tmp_path: Path) -> None:
     count = iter(range(99))
     rows, *_ = run_scripted(
