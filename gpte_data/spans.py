@@ -4,7 +4,12 @@ from typing import Any
 
 
 def spans(starts: Any, sizes: Any) -> Any:
-    """Return starts[0], starts[0] + 1, … for sizes[0] places, then those of the next, (sum,)."""
+    """Return starts[0], starts[0] + 1, … for sizes[0] places, then those of the next, (sum,).
+
+    Args:
+        starts: (n,), or one for all.
+        sizes: (n,)
+    """
     import numpy as np
 
     ends = np.cumsum(sizes)

@@ -28,6 +28,8 @@ FLOORS = [
         "phrases",
         "memory",
         "text_hashes",
+        "rolling",
+        "spans",
     ],
     ["candidates", "doc_ids", "judged_records"],
     ["stage", "prompts", "gates", "pricing", "recipe_checks"],
