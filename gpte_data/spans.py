@@ -12,6 +12,7 @@ def spans(starts: Any, sizes: Any) -> Any:
     """
     import numpy as np
 
+    sizes = np.asarray(sizes, dtype=np.int64)  # unsigned ones would make numbers with a point
     ends = np.cumsum(sizes)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
 
