@@ -15,7 +15,7 @@ from gpte_data.errors import BadInput
 from gpte_data.files import Signature, signature
 from gpte_data.positives import NAMED, only
 from gpte_data.stage import Row
-from gpte_data.verdicts import RULES
+from gpte_data.verdicts import RULES, dropped
 
 if TYPE_CHECKING:
     from gpte_data.doc_ids import DocIds
@@ -90,7 +90,8 @@ class Moves:
         for hit, doc_id in zip(as_rows(row["candidates"]), after, strict=True):
             changed = hit | {"doc_id": doc_id}
             if doc_id in met:
-                changed = _dropped(changed, POSITIVE if doc_id in positives else CANDIDATE)
+                rule = POSITIVE if doc_id in positives else CANDIDATE
+                changed = dropped(changed, _rules(hit, rule))
             met.add(doc_id)
             moved.append(changed)
         return row | {"candidates": moved}
@@ -104,12 +105,10 @@ def _ids(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     return [hit["doc_id"] for hit in candidates]
 
 
-def _dropped(hit: Mapping[str, Any], rule: str) -> dict[str, Any]:
-    """Return a candidate that is no negative any more."""
-    rules = [*(hit.get(RULES) or ()), rule]
-    rest = {name: value for name, value in hit.items() if name != "choice"}
-    reason = hit["reason"] if hit.get("verdict") == "drop" else rule
-    return rest | {"verdict": "drop", "reason": reason, RULES: list(dict.fromkeys(rules))}
+def _rules(hit: Mapping[str, Any], rule: str) -> list[str]:
+    """Return the rules that hold against a candidate, with one more."""
+    before = [hit["reason"], *(hit.get(RULES) or ())] if hit.get("verdict") == "drop" else []
+    return list(dict.fromkeys([*before, rule]))
 
 
 def _changed(before: Sequence[str], after: Sequence[str]) -> int:
