@@ -49,6 +49,7 @@ FLOORS = [
         "asking",
         "pair_texts",
     ],
+    ["measures"],
     ["teachers", "casting", "distinct", "examples", "rehearsal", "prompt_lint"],
     ["mining"],
     ["judges"],
