@@ -19,6 +19,18 @@ def inspect(
         int | None,
         typer.Option(min=0, help="Rows to show (3), or with --reasons rows of each rule (2)."),
     ] = None,
+    real_queries: Annotated[
+        Path | None,
+        typer.Option(help="Queries of people to compare with: pairs, a BEIR folder, or a .txt."),
+    ] = None,
+    nearest: Annotated[
+        int,
+        typer.Option(min=0, help="Queries to find the nearest other one of; 0 leaves it out."),
+    ] = 0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Embedder of queries; st:all-MiniLM-L6-v2 where it is installed."),
+    ] = None,
     price_in: Annotated[
         float | None, typer.Option(help="Dollars for a million prompt tokens.")
     ] = None,
@@ -33,13 +45,14 @@ def inspect(
     if reasons:
         _reasons(folder, 2 if examples is None else examples, json=json)
         return
-    from gpte_data.inspection import survey
+    from gpte_data.inspection import Asked, survey
     from gpte_data.pricing import Price, price_of
 
     def priced(spec: str) -> Price | None:
         return price_of(spec, price_in, price_out, prices, missing_ok=True) if spec else None
 
-    found = survey(folder, 3 if examples is None else examples, priced)
+    asked = Asked(nearest, real_queries, teacher)
+    found = survey(folder, 3 if examples is None else examples, priced, asked)
     if json:
         _print(found)
         return
