@@ -52,10 +52,11 @@ def survey(
     Raises:
         BadInput: There is no dataset in the folder.
     """
-    found = [
-        survey_dataset(path, examples, priced) | {"inputs": inputs}
-        for path, inputs in ordered(datasets(folder))
-    ]
+    found: list[dict[str, Any]] = []
+    for path, inputs in ordered(datasets(folder)):
+        corpora = [one for one in found if "text" in one["lengths"] and _named(one) in inputs]
+        known = [Path(one["folder"]) for one in corpora]
+        found.append(survey_dataset(path, examples, priced, known) | {"inputs": inputs})
     asking = [one for one in found if one["queries"]]
     queries: dict[str, Any] = {}
     if asked is not None and asking and (asked.nearest or asked.real is not None):
@@ -79,8 +80,21 @@ def datasets(folder: Path) -> list[Path]:
     return inner
 
 
-def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> dict[str, Any]:
-    """Return what is in one dataset; one without shards yet has 0 rows."""
+def _named(dataset: Mapping[str, Any]) -> str:
+    return Path(dataset["folder"]).name
+
+
+def survey_dataset(
+    folder: Path, examples: int, priced: Pricing = _unpriced, corpora: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Return what is in one dataset; one without shards yet has 0 rows.
+
+    Args:
+        folder: The dataset, a folder or a file.
+        examples: How many rows to show.
+        priced: What knows what a model costs.
+        corpora: Where texts of documents may be, if not where the stage's options say.
+    """
     marks = manifest.marks(folder) if folder.is_dir() else {}
     whole = marks.get(manifest.ALL)
     ledgers = [whole.ledger] if whole else [mark.ledger for mark in marks.values()]
@@ -104,7 +118,7 @@ def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> 
         "usage": usage(ledger.notes, *_prices((last.options or {}) if last else {}, priced)),
         "seconds": round(whole.seconds if whole else sum(m.seconds for m in marks.values()), 1),
         **counted.to_json(),
-        "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}),
+        "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}, corpora),
     }
 
 
@@ -114,7 +128,9 @@ def _prices(options: Mapping[str, Any], priced: Pricing) -> tuple[Price | None, 
     return priced(first), priced(str(options.get("confirm") or ""))
 
 
-def _examples(paths: Sequence[Path], count: int, options: Mapping[str, Any]) -> list[Row]:
+def _examples(
+    paths: Sequence[Path], count: int, options: Mapping[str, Any], corpora: Sequence[Path]
+) -> list[Row]:
     """Return some rows, with the texts of their documents where the corpus is at hand."""
     if not paths or not count:
         return []
@@ -125,7 +141,7 @@ def _examples(paths: Sequence[Path], count: int, options: Mapping[str, Any]) -> 
     read = islice(io.read(paths[0]), max(places, default=-1) + 1)
     rows = [_shown(row) for n, row in enumerate(read) if n in places]
     ids = {doc_id for row in rows for doc_id in _ids(row)}
-    texts = documents_of(ids, options)
+    texts = documents_of(ids, options) or documents_of(ids, {"corpus": corpora})
     return [row | {"texts": _known(row, texts)} for row in rows]
 
 

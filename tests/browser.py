@@ -43,6 +43,8 @@ def show(driver: Any, page: Path, width: int, scheme: str) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    driver.get("about:blank")
+    requests(driver)  # what the browser asked for itself, for its first tab
     driver.get(page.resolve().as_uri())
 
 

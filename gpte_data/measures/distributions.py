@@ -34,15 +34,16 @@ def add_lengths(counts: Counter[float], values: Any) -> None:
 def distribution(counts: Mapping[float, int]) -> dict[str, Any]:
     """Return count, mean, quantiles and a histogram of numbers given as value -> how often.
 
-    Bins begin at `min`, each `width` wide; of whole numbers, so many whole ones as give at most
-    BINS bins.
+    Bins begin at `min`, each `width` wide. Of whole numbers there are at most BINS, wide enough for
+    99 % of them; the last holds what is beyond, too.
     """
     total = sum(counts.values())
     ordered = sorted(counts)
     low, high = ordered[0], ordered[-1]
     whole = all(isinstance(value, int) for value in ordered)
-    width = -(-(high - low + 1) // BINS) if whole else (high - low) / BINS or 1.0
-    bins = int((high - low) // width) + 1 if whole else BINS
+    most = _quantile(ordered, counts, 0.99 * total)
+    width = -(-(most - low + 1) // BINS) if whole else (high - low) / BINS or 1.0
+    bins = min(BINS, int((high - low) // width) + 1) if whole else BINS
     histogram = [0] * bins
     for score, count in counts.items():
         histogram[min(bins - 1, int((score - low) / width))] += count

@@ -111,4 +111,4 @@ def _chances(columns: Any, length: int) -> Any:
 
 
 def _mean(total: float, count: float) -> float | None:
-    return round(float(total / count), 4) if count else None
+    return round(float(total / count), 6) if count else None

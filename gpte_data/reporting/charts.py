@@ -68,7 +68,10 @@ def histograms(rows: Sequence[tuple[Html, str, Found]], what: str, digits: int |
         digits: Digits behind the point of the numbers; None for whole ones.
     """
     low = min(found["min"].value for *_, found in rows)
-    high = max(found["max"].value + found["width"].value * (digits is None) for *_, found in rows)
+    high = max(
+        found["min"].value + found["width"].value * len(found["histogram"].value)
+        for *_, found in rows
+    )
     axis = Axis(low, high)
     drawn = (
         tag(

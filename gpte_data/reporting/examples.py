@@ -6,13 +6,15 @@ from gpte_data.reporting.sections import how, named, section
 TEXT, QUERY = 420, 1000
 """Characters of a text that are shown."""
 TOLD = ("query_type", "language", "persona", "difficulty", "recipe", "instruction")
+OPEN = 3
+"""Examples that are open when the page is."""
 PARTS = 8
 """Texts of a row of another layout that are shown."""
 
 
 def examples(dataset: Found) -> Html | None:
     """Return the examples of a dataset."""
-    rows = [_example(row) for row in dataset["examples"]]
+    rows = [_example(row, n < OPEN) for n, row in enumerate(dataset["examples"])]
     return section(
         "Examples",
         tag("p", "From ", named(dataset), ", at even distances.", class_="note"),
@@ -25,16 +27,18 @@ def examples(dataset: Found) -> Html | None:
     ) if rows else None  # fmt: skip
 
 
-def _example(row: Found) -> Html:
+def _example(row: Found, is_open: bool) -> Html:
     if "query" not in row.value or "positives" not in row.value:
         return _plain(row)
     told = [tag("span", row[name].text(80)) for name in TOLD if row.value.get(name)]
-    return tag(
-        "article",
-        tag("h3", row["query"].text(QUERY)),
+    inner = tag(
+        "details",
+        tag("summary", tag("h3", row["query"].text(QUERY))),
         tag("p", *told, class_="tags") if told else None,
         tag("ul", *_positives(row), *_candidates(row), class_="documents"),
+        open="" if is_open else None,
     )
+    return tag("article", inner)
 
 
 def _positives(row: Found) -> list[Html]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Self
 
-VOID = frozenset({"meta", "link", "br", "rect", "line", "circle", "polyline"})
+VOID = frozenset({"meta", "link", "br", "rect", "line", "polyline"})
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -36,7 +36,8 @@ def tag(element: str, /, *children: Child, **attributes: str | float | None) -> 
         if value is not None
     )
     inner = join(*children)
-    return Html(f"<{element}{told}>{inner}" + ("" if element in VOID else f"</{element}>"))
+    end = "/>" if element in VOID else f">{inner}</{element}>"
+    return Html(f"<{element}{told}{end}")
 
 
 def join(*children: Child) -> Html:

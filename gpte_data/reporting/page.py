@@ -69,16 +69,11 @@ def _last(datasets: Found, name: str) -> Found | None:
 
 
 def _measured(every: list[Found]) -> list[Found]:
-    """Return the datasets whose lengths are shown: the first, and the last with other texts."""
+    """Return the datasets whose lengths are shown: passages, and the last with negatives."""
     there = [one for one in every if one["lengths"]]
-    seen: set[str] = set()
-    shown = []
-    for one in there:
-        kinds = "|".join(sorted(one["lengths"].value))
-        if kinds not in seen and kinds != "query":
-            shown.append(one)
-        seen.add(kinds)
-    return shown or there[-1:]
+    passages = [one for one in there if "text" in one["lengths"].value][:1]
+    mined = [one for one in there if "negatives" in one["lengths"].value][-1:]
+    return passages + (mined or [one for one in there if one not in passages][-1:])
 
 
 def _header(found: Found, name: str) -> Html:

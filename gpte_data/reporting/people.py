@@ -92,7 +92,9 @@ def real(queries: Found) -> Html | None:
         _depth(found["depth"], sides),
         tag("h3", "Words"),
         histograms(words, "words", None),
-        how("Synthetic queries tend to be longer, and more alike, than what people type."),
+        how(
+            "How many words people use, and how many this run does; each has its own scale upwards."
+        ),
         tag("h3", "First words"),
         tag(
             "div",

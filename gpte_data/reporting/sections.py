@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gpte_data.measures.texts import QUERIES
 from gpte_data.records import WRITTEN
 from gpte_data.reporting.charts import bars, histograms, line, stacked
 from gpte_data.reporting.markup import Found, Html, join, tag
@@ -139,7 +140,7 @@ def scores(dataset: Found) -> Html | None:
                 rows.append((join(verdict, ", ", source, name), verdict, one))
     charts = [histograms(rows, "cosine to the query, by the teacher", 3)] if rows else []
     by_model: dict[str, list[tuple[Html, str, Found]]] = {}
-    for name in found.value:
+    for name in sorted(found.value, key=lambda name: ("pnd".index(name[0]), name)):
         kind, _, model = name.partition(", ")
         if model != "teacher":
             label = {"positives": "positive"}.get(kind, kind)
@@ -194,10 +195,19 @@ def lengths(datasets: Sequence[Found]) -> Html | None:
     charts = []
     for one in datasets:
         if found := one["lengths"]:
-            rows = [(name, "plain", value) for name, value in found.items()]
-            charts += [tag("h3", named(one)), histograms(rows, "words", None)]
+            charts.append(tag("h3", named(one)))
+            for asked in (True, False):
+                rows = [
+                    (found.key(name), "plain", found[name])
+                    for name in found.value
+                    if (name in QUERIES) == asked
+                ]
+                charts += [histograms(rows, "words", None)] if rows else []
     return section(
         "How long texts are",
-        how("Words of each text; negatives much longer or shorter than positives teach length."),
+        how(
+            "Words of each text, the last bar holding all that is longer; negatives much longer or "
+            "shorter than positives teach length."
+        ),
         *charts,
     ) if charts else None  # fmt: skip
