@@ -57,7 +57,9 @@ def survey(
         corpora = [one for one in found if "text" in one["lengths"] and _named(one) in inputs]
         known = [Path(one["folder"]) for one in corpora]
         found.append(survey_dataset(path, examples, priced, known) | {"inputs": inputs})
-    asking = [one for one in found if one["queries"]]
+    # An emitted shard has a query once for each positive: a dataset of pairs tells more.
+    asking = [one for one in found if "query" in one["lengths"] and one["stage"] != "emit"]
+    asking = asking or [one for one in found if one["queries"]]
     queries: dict[str, Any] = {}
     if asked is not None and asking and (asked.nearest or asked.real is not None):
         last = Path(asking[-1]["folder"])

@@ -181,8 +181,10 @@ def test_texts_of_the_data_are_never_markup(tmp_path: Path) -> None:
 def test_the_page_needs_nothing_else(run: Path) -> None:
     ok("report", run, "--nearest", 0)
     page = (run / "report.html").read_text()
-    loaded = re.findall(r"""(?:src|href|url|@import)\s*[=(]?\s*["']?([^"')\s>]+)""", page)
-    assert [one for one in loaded if one != "data:,"] == []
+    loaded = [one[name] for one in Page(page).found for name in ("src", "href") if name in one]
+    assert loaded == ["data:,"]
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    assert "url(" not in style and "@import" not in style
     assert "default-src 'none'" in page
     again = surveyed(run)  # the page is no shard, and no dataset
     assert len(again["datasets"]) == 4
@@ -213,7 +215,7 @@ def test_a_file_of_rows_of_another_layout_has_its_page(tmp_path: Path) -> None:
     ("flags", "sentence"),
     [
         (["nowhere"], "does not exist"),
-        (["."], "holds no dataset"),
+        (["empty"], "holds no dataset"),
         (["train.jsonl", "-o", "page.parquet"], "one .html file"),
         (["train.jsonl", "--real-queries", "nowhere"], "does not exist"),
         (["train.jsonl", "--real-queries", "other.jsonl"], "has no column query"),
@@ -224,5 +226,6 @@ def test_a_file_of_rows_of_another_layout_has_its_page(tmp_path: Path) -> None:
 def test_what_will_not_do_is_one_sentence(tmp_path: Path, flags: list[str], sentence: str) -> None:
     io.write(tmp_path / "train.jsonl", [{"query_id": str(n), "query": f"q {n}"} for n in range(9)])
     io.write(tmp_path / "other.jsonl", [{"name": "x"}])
+    (tmp_path / "empty").mkdir()
     assert sentence in cli("report", *flags, cwd=tmp_path).sentence()
     assert not list(tmp_path.glob("*.html"))

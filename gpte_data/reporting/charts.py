@@ -13,8 +13,14 @@ WIDTH, HEIGHT = 1000, 100
 """Of a drawing, in its own units."""
 
 
-def bars(rows: Sequence[tuple[Html, Found]], kind: str = "") -> Html:
-    """Return names with a bar and a number each; the longest bar stands for the highest."""
+def bars(rows: Sequence[tuple[Html, Found]], kind: str | Sequence[str] = "") -> Html:
+    """Return names with a bar and a number each; the longest bar stands for the highest.
+
+    Args:
+        rows: Name and number of each.
+        kind: What the bars are, by which they are coloured; or that of each.
+    """
+    kinds = [kind] * len(rows) if isinstance(kind, str) else kind
     top = max((found.value for _, found in rows), default=0) or 1
     return tag(
         "ul",
@@ -23,9 +29,9 @@ def bars(rows: Sequence[tuple[Html, Found]], kind: str = "") -> Html:
                 "li",
                 tag("span", name, class_="name"),
                 tag("span", found.number(), class_="n"),
-                _bar([(found, kind)], top),
+                _bar([(found, one)], top),
             )
-            for name, found in rows
+            for (name, found), one in zip(rows, kinds, strict=True)
         ),
         class_="bars",
     )
@@ -87,7 +93,7 @@ def histograms(rows: Sequence[tuple[Html, str, Found]], what: str, digits: int |
 def _summary(found: Found, digits: int | None) -> Html:
     """Return count, mean and quantiles of a distribution."""
     quantiles = found["quantiles"]
-    mean = found["mean"].number(2 if digits is None else digits)
+    mean = found["mean"].number(1 if digits is None else digits)
     return tag(
         "span",
         found["count"].number(), " · mean ", mean,

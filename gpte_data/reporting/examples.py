@@ -1,5 +1,6 @@
 """Rows as people read them: the query, what answers it, what does not, and why."""
 
+from gpte_data.measures.texts import QUERIES
 from gpte_data.reporting.markup import Found, Html, join, tag
 from gpte_data.reporting.sections import how, named, section
 
@@ -14,6 +15,7 @@ PARTS = 8
 
 def examples(dataset: Found) -> Html | None:
     """Return the examples of a dataset."""
+    known = any(_is_pair(row) for row in dataset["examples"])
     rows = [_example(row, n < OPEN) for n, row in enumerate(dataset["examples"])]
     return section(
         "Examples",
@@ -21,15 +23,19 @@ def examples(dataset: Found) -> Html | None:
         how(
             "Each document says what it is: a positive, a negative that was kept, or a candidate "
             "that was dropped, and by which rule."
-        ),
+        ) if known else None,
         *rows,
         wide=True,
     ) if rows else None  # fmt: skip
 
 
+def _is_pair(row: Found) -> bool:
+    return "query" in row.value and "positives" in row.value
+
+
 def _example(row: Found, is_open: bool) -> Html:
-    if "query" not in row.value or "positives" not in row.value:
-        return _plain(row)
+    if not _is_pair(row):
+        return _plain(row, is_open)
     told = [tag("span", row[name].text(80)) for name in TOLD if row.value.get(name)]
     inner = tag(
         "details",
@@ -87,21 +93,24 @@ def _finite(value: object) -> bool:
     return isinstance(value, int | float) and value == value and abs(value) != float("inf")
 
 
-def _plain(row: Found) -> Html:
-    """Return a row of another layout: its texts by name."""
-    shown = [
-        (row.key(name), row[name])
-        for name, value in row.value.items()
+def _plain(row: Found, is_open: bool) -> Html:
+    """Return a row of another layout: its texts by name, under its query or what comes first."""
+    names = [
+        name for name, value in row.value.items()
         if name != "texts" and value not in (None, "", [], {})
-    ][:PARTS]
-    return tag(
-        "article",
-        tag(
-            "dl",
-            *(join(tag("dt", name), tag("dd", _value(value))) for name, value in shown),
-            class_="plain",
-        ),
+    ]  # fmt: skip
+    first = next((name for name in (*QUERIES, *names) if name in names), None)
+    if first is None:
+        return Html("")
+    shown = [name for name in names if name != first][:PARTS]
+    told = (join(tag("dt", row.key(name)), tag("dd", _value(row[name]))) for name in shown)
+    inner = tag(
+        "details",
+        tag("summary", tag("h3", row[first].text(QUERY))),
+        tag("dl", *told, class_="plain"),
+        open="" if is_open else None,
     )
+    return tag("article", inner)
 
 
 def _value(found: Found) -> Html:

@@ -102,7 +102,9 @@ def drops(datasets: Found) -> Html | None:
     judged = [one for one in datasets if one["reasons"]]
     for one in judged[-1:]:
         title = tag("h3", named(one), ": candidates, by verdict and reason")
-        lists += [title, bars(_most(one["reasons"]), "candidates")]
+        rows = _most(one["reasons"])
+        kinds = ["kept" if ">keep: " in name else "dropped" for name, _ in rows]
+        lists += [title, bars(rows, kinds)]
     if not lists:
         return None
     return section(
