@@ -63,7 +63,7 @@ FLOORS = [
     ["plan", "inputs"],
     ["run"],
     ["pipe", "talk", "inspection", "tables", "flags", "trial"],
-    ["reasons", "reporting"],
+    ["reasons", "reporting", "query_tables"],
     ["trial_tables", "reasons_tables", "auditing", "audit_tables"],
     ["trying", "audit_plot"],
     ["commands"],

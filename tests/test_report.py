@@ -185,7 +185,7 @@ def test_the_page_needs_nothing_else(run: Path) -> None:
     assert loaded == ["data:,"]
     style = page.partition("<style>")[2].partition("</style>")[0]
     assert "url(" not in style and "@import" not in style
-    assert "default-src 'none'" in page
+    assert "default-src 'none'" in html.unescape(page)
     again = surveyed(run)  # the page is no shard, and no dataset
     assert len(again["datasets"]) == 4
 
@@ -203,7 +203,15 @@ def test_an_unfinished_run_says_so_and_one_that_has_not_begun_has_a_page(tmp_pat
 
 
 def test_a_file_of_rows_of_another_layout_has_its_page(tmp_path: Path) -> None:
-    rows = [{"query": "what", "pos": ["a b"], "neg": ["c", "d e f"], "neg_scores": [0.1, 0.2]}] * 9
+    rows: list[dict[str, Any]] = [
+        {
+            "query": "what",
+            "positives": [7],
+            "pos": ["a b"],
+            "neg": ["c", "d e f"],
+            "neg_scores": [0.1, 0.2],
+        }
+    ] * 9
     io.write(tmp_path / "train.jsonl", rows)
     ok("report", tmp_path / "train.jsonl", "-o", tmp_path / "x.html", "--nearest", 0)
     survey = surveyed(tmp_path / "train.jsonl")
@@ -217,6 +225,8 @@ def test_a_file_of_rows_of_another_layout_has_its_page(tmp_path: Path) -> None:
         (["nowhere"], "does not exist"),
         (["empty"], "holds no dataset"),
         (["train.jsonl", "-o", "page.parquet"], "one .html file"),
+        (["train.jsonl", "-o", "train.jsonl/page.html"], "can't be written"),
+        (["odd.jsonl"], "must hold list<candidate>"),
         (["train.jsonl", "--real-queries", "nowhere"], "does not exist"),
         (["train.jsonl", "--real-queries", "other.jsonl"], "has no column query"),
         (["train.jsonl", "--teacher", "st:nothing-of-the-kind", "--nearest", "5"], "nothing-of"),
@@ -227,5 +237,6 @@ def test_what_will_not_do_is_one_sentence(tmp_path: Path, flags: list[str], sent
     io.write(tmp_path / "train.jsonl", [{"query_id": str(n), "query": f"q {n}"} for n in range(9)])
     io.write(tmp_path / "other.jsonl", [{"name": "x"}])
     (tmp_path / "empty").mkdir()
+    (tmp_path / "odd.jsonl").write_text('{"query": "x", "candidates": "y"}\n')
     assert sentence in cli("report", *flags, cwd=tmp_path).sentence()
     assert not list(tmp_path.glob("*.html"))

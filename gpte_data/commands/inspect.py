@@ -1,9 +1,12 @@
 """`gpte-data inspect`: what is in a dataset or in a run, as tables or as JSON."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from gpte_data.measures.asked import Asked
 
 
 def inspect(
@@ -45,19 +48,36 @@ def inspect(
     if reasons:
         _reasons(folder, 2 if examples is None else examples, json=json)
         return
-    from gpte_data.inspection import Asked, survey
+    from gpte_data.measures.asked import Asked
+
+    asked = Asked(nearest, real_queries, teacher)
+    shown = 3 if examples is None else examples
+    _survey(folder, shown, asked, (price_in, price_out, prices), json=json)
+
+
+def _survey(
+    folder: Path,
+    examples: int,
+    asked: "Asked",
+    prices: tuple[float | None, float | None, Path | None],
+    *,
+    json: bool,
+) -> None:
+    """Show what is in a dataset or a run."""
+    from gpte_data.inspection import survey
     from gpte_data.pricing import Price, price_of
 
     def priced(spec: str) -> Price | None:
-        return price_of(spec, price_in, price_out, prices, missing_ok=True) if spec else None
+        return price_of(spec, *prices, missing_ok=True) if spec else None
 
-    asked = Asked(nearest, real_queries, teacher)
-    found = survey(folder, 3 if examples is None else examples, priced, asked)
+    found = survey(folder, examples, priced, asked)
     if json:
         _print(found)
         return
+    from gpte_data.query_tables import render_queries
     from gpte_data.tables import render
 
+    render_queries(found["queries"])
     render(found)
 
 

@@ -42,7 +42,8 @@ def report(
     The page loads nothing and runs no script. Its numbers are those of inspect --json with the
     same options.
     """
-    from gpte_data.files import atomic, disk_errors
+    from gpte_data.errors import BadOption
+    from gpte_data.files import atomic
     from gpte_data.inspection import Asked, survey
     from gpte_data.pricing import Price, price_of
     from gpte_data.reporting.page import page
@@ -53,8 +54,12 @@ def report(
     target = output or (folder if folder.is_dir() else folder.parent) / NAME
     _check(target)
     found = survey(folder, examples, priced, Asked(nearest, real_queries, teacher))
-    with disk_errors(target), atomic(target) as file:
-        file.write(page(found).encode())
+    text = page(found).encode()
+    try:
+        with atomic(target) as file:
+            file.write(text)
+    except OSError as error:
+        raise BadOption(f"-o {target} can't be written: {error.strerror}") from None
     typer.echo(str(target))
 
 

@@ -12,8 +12,15 @@ from gpte_data.errors import BadInput, first_line
 from gpte_data.fields import FIELDS, arrow_types
 
 BLOCK = 4096
-UNREAD = ("evidence", "positive_evidence", "positive_similarity", "rules", "teacher_scores")
+UNREAD = ("positive_evidence", "written", "context", "settings")
 """Fields that nothing here looks at, large ones."""
+OF_CANDIDATES = (
+    "source", "score", "words", "false_negative", "choice", "rerank_score",
+    "reranked_false_negative", "verdict", "reason",
+)  # fmt: skip
+"""What is looked at of a candidate."""
+COUNTED = ("candidates", "positive_scores", "positive_rerank_scores", "positive_words")
+"""Fields that must hold what their names say, in shards of JSON too."""
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
 _ASCII_WORD = r"[^\t-\r\x1c-\x20]+"
 _WORD = r"[^\s\p{Z}]*[\p{L}\p{N}][^\s\p{Z}]*"
@@ -73,7 +80,7 @@ def _of_parquet(path: Path) -> Iterator[Block]:
 
     file = io.parquet_file(path)
     leaves = (file.schema.column(n).path for n in range(len(file.schema.names)))
-    wanted = [leaf for leaf in leaves if not set(leaf.split(".")) & set(UNREAD)]
+    wanted = [leaf for leaf in leaves if _is_wanted(leaf.split("."))]
     try:
         for batch in file.iter_batches(batch_size=BLOCK, columns=wanted):
             yield Block(batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True)))
@@ -81,8 +88,19 @@ def _of_parquet(path: Path) -> Iterator[Block]:
         raise BadInput(f"{path} is damaged: {first_line(error)}") from None
 
 
+def _is_wanted(path: Sequence[str]) -> bool:
+    """Tell whether a column of Parquet is looked at, by its name and those inside it."""
+    if path[0] == "candidates" and len(path) > 3:
+        return path[3] in OF_CANDIDATES
+    return path[0] not in UNREAD
+
+
 def _array(values: Sequence[Any], name: str, path: Path) -> Any:
-    """Return a column of rows of JSON; known fields by their type, others if they are of one."""
+    """Return a column of rows of JSON as Arrow has it, None where its values are of several types.
+
+    Raises:
+        BadInput: It is one of COUNTED and holds something else.
+    """
     import pyarrow as pa
 
     known = FIELDS.get(name, "")
@@ -91,7 +109,7 @@ def _array(values: Sequence[Any], name: str, path: Path) -> Any:
     try:
         return pa.array(list(map(as_rows, values)), arrow_types().get(known))
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        if not known:
+        if name not in COUNTED:
             return None
         message = f"{path}, column {name!r} must hold {known}: {first_line(error)}"
         raise BadInput(message) from None

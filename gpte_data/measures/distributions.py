@@ -8,15 +8,26 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 16
 DIGITS = 3
 """Behind the point, of scores."""
+MOST_STEPS = 1_000_000
+"""Rounded scores between the lowest and the highest, up to which they are counted in an array."""
 
 
 def add_scores(counts: Counter[float], values: Any) -> None:
     """Count finite numbers (n,), rounded to DIGITS behind the point."""
     import numpy as np
 
-    unique, times = np.unique(np.round(values.astype(np.float64), DIGITS) + 0.0, return_counts=True)
-    for value, count in zip(unique.tolist(), times.tolist(), strict=True):
-        counts[value] += count
+    steps = np.rint(values.astype(np.float64) * 10**DIGITS)
+    if not len(steps):
+        return
+    low = steps.min()
+    if steps.max() - low < MOST_STEPS:  # many times as fast as sorting them
+        times = np.bincount((steps - low).astype(np.int64))
+        unique = np.flatnonzero(times)
+        times, unique = times[unique], unique + low
+    else:
+        unique, times = np.unique(steps, return_counts=True)
+    for value, count in zip((unique / 10**DIGITS).tolist(), times.tolist(), strict=True):
+        counts[value + 0.0] += count
 
 
 def add_lengths(counts: Counter[float], values: Any) -> None:

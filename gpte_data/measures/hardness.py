@@ -22,9 +22,7 @@ class Hardness:
         """Candidates in each place, their scores, those with a probability, their probabilities."""
         self._reasons: dict[str, list[float]] = {}
 
-    def add(
-        self, rows: Any, columns: Any, kept: Any, written: Any, verdicts: Any, reasons: Any
-    ) -> None:
+    def add(self, rows: Any, columns: Any, kept: Any, written: Any, judged: Any) -> None:
         """Add candidates.
 
         Args:
@@ -32,8 +30,7 @@ class Hardness:
             columns: Their fields, Arrow arrays (n,).
             kept: Which are kept, (n,).
             written: Which were written for their query: they are taken first.
-            verdicts: (n,).
-            reasons: (n,).
+            judged: Their verdicts and reasons, `hits.Named`.
         """
         import numpy as np
 
@@ -43,8 +40,9 @@ class Hardness:
         chances = _chances(columns, len(scores))
         known = np.isfinite(chances)
         choice = _numbers(columns["choice"]) if "choice" in columns else np.zeros(len(scores))
-        order = np.lexsort((np.arange(len(rows)), np.nan_to_num(choice), ~written, rows))
-        order = order[kept[order] & np.isfinite(scores[order])]
+        order = np.flatnonzero(kept & np.isfinite(scores))
+        later = np.where(written[order], 0, 1 << 31) + np.nan_to_num(choice[order]).astype(np.int64)
+        order = order[np.argsort((rows[order].astype(np.int64) << 32) + later, kind="stable")]
         mine = rows[order]
         starts = np.flatnonzero(np.r_[True, mine[1:] != mine[:-1]]) if len(mine) else mine
         places = np.arange(len(mine)) - np.repeat(starts, np.diff(np.r_[starts, len(mine)]))
@@ -52,18 +50,19 @@ class Hardness:
         for n, weights in enumerate((None, scores, known, np.where(known, chances, 0))):
             values = None if weights is None else weights[order].astype(np.float64)
             self._places[n] += np.bincount(places, values, MOST)
-        self._add_reasons(verdicts, reasons, scores, chances)
+        self._add_reasons(judged, scores, chances)
 
-    def _add_reasons(self, verdicts: Any, reasons: Any, scores: Any, chances: Any) -> None:
+    def _add_reasons(self, judged: Any, scores: Any, chances: Any) -> None:
         import numpy as np
 
-        names, codes = np.unique((verdicts + ": " + reasons).astype(str), return_inverse=True)
+        names, codes = judged.names, judged.codes
         finite, known = np.isfinite(scores), np.isfinite(chances)
         sums = [
             np.bincount(codes, values, len(names))
             for values in (finite, np.where(finite, scores, 0), known, np.where(known, chances, 0))
         ]
-        for n, name in enumerate(names.tolist()):
+        there = np.flatnonzero(np.bincount(codes, minlength=len(names))).tolist()
+        for n, name in ((n, names[n]) for n in there):
             found = self._reasons.setdefault(name, [0.0] * 4)
             found[:] = [old + float(more[n]) for old, more in zip(found, sums, strict=True)]
 

@@ -1,6 +1,8 @@
 """What is counted of candidates: verdicts, reasons, sources, scores, lengths; columns at a time."""
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from gpte_data.measures.distributions import add_lengths, add_scores, distribution
@@ -40,30 +42,33 @@ class Hits:
             return
         fields = {structs.type.field(n).name: n for n in range(structs.type.num_fields)}
         columns = {name: pc.struct_field(structs, [n]) for name, n in fields.items()}
-        verdicts = _filled(columns, "verdict", "keep")
-        reasons = _filled(columns, "reason", NO_RULE)
-        sources = _filled(columns, "source", "")
+        verdicts = _named(columns, "verdict", "keep")
+        reasons = _named(columns, "reason", NO_RULE)
+        sources = _named(columns, "source", "")
         self._count(verdicts, reasons, sources)
-        kept = verdicts == "keep"
-        self._by(columns, "score", kept, np.full(len(kept), "teacher", dtype=object), sources)
-        self._by(columns, "rerank_score", kept, rerankers[rows], None)
+        kept = verdicts.of("keep")
+        self._by(columns, "score", kept, Named(["teacher"], np.zeros_like(rows)), sources)
+        names, codes = np.unique(rerankers.astype(str), return_inverse=True)
+        self._by(columns, "rerank_score", kept, Named(names.tolist(), codes[rows]), None)
         if "words" in columns:
             found = columns["words"].filter(_mask(kept)).drop_null()
             add_lengths(self.words, found.to_numpy(zero_copy_only=False))
-        self.hardness.add(rows, columns, kept, sources == WRITTEN, verdicts, reasons)
+        judged = verdicts.beside(reasons)
+        self.hardness.add(rows, columns, kept, sources.of(WRITTEN), judged)
 
-    def _count(self, verdicts: Any, reasons: Any, sources: Any) -> None:
-        import pyarrow as pa
+    def _count(self, verdicts: "Named", reasons: "Named", sources: "Named") -> None:
+        for verdict, count in verdicts.counts():
+            self.verdicts[verdict] += count
+        for reason, count in verdicts.beside(reasons).counts():
+            self.reasons[reason] += count
+        for code, source in enumerate(sources.names):
+            part = Named(verdicts.names, verdicts.codes[sources.codes == code])
+            for verdict, count in part.counts():
+                self.sources.setdefault(source, Counter())[verdict] += count
 
-        table = pa.table({"verdict": verdicts, "reason": reasons, "source": sources})
-        grouped = table.group_by(["verdict", "reason", "source"]).aggregate([([], "count_all")])
-        for one in grouped.to_pylist():
-            count = one["count_all"]
-            self.verdicts[one["verdict"]] += count
-            self.reasons[f"{one['verdict']}: {one['reason']}"] += count
-            self.sources.setdefault(one["source"], Counter())[one["verdict"]] += count
-
-    def _by(self, columns: Any, name: str, kept: Any, models: Any, sources: Any) -> None:
+    def _by(
+        self, columns: Any, name: str, kept: Any, models: "Named", sources: "Named | None"
+    ) -> None:
         """Count scores by verdict and model, and of the teacher by who found the candidate."""
         import numpy as np
 
@@ -74,12 +79,12 @@ class Hits:
         finite = there & np.isfinite(values)
         self.not_finite += int((there & ~finite).sum())
         for verdict, mask in (("negatives", kept & finite), ("dropped", ~kept & finite)):
-            for model in sorted(set(models[mask])):
+            for model, part in models.parts(mask):
                 counts = self.scores.setdefault(f"{verdict}, {model}", Counter())
-                add_scores(counts, values[mask & (models == model)])
-            for source in sorted(set(sources[mask])) if sources is not None else ():
+                add_scores(counts, values[part])
+            for source, part in sources.parts(mask) if sources is not None else ():
                 found = self.by_source.setdefault(source, {}).setdefault(verdict, Counter())
-                add_scores(found, values[mask & (sources == source)])
+                add_scores(found, values[part])
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -95,19 +100,51 @@ class Hits:
         }
 
 
+@dataclass(frozen=True)
+class Named:
+    """A column of names, each by its number."""
+
+    names: list[str]
+    codes: Any
+
+    def of(self, name: str) -> Any:
+        """Tell which have a name, (n,)."""
+        return self.codes == (self.names.index(name) if name in self.names else -1)
+
+    def beside(self, other: "Named") -> "Named":
+        """Return both names of each, as `verdict: reason`."""
+        names = [f"{one}: {two}" for one in self.names for two in other.names]
+        return Named(names, self.codes * len(other.names) + other.codes)
+
+    def counts(self) -> Iterator[tuple[str, int]]:
+        """Yield names that occur, with how often."""
+        import numpy as np
+
+        times = np.bincount(self.codes, minlength=len(self.names)).tolist()
+        return ((name, n) for name, n in zip(self.names, times, strict=True) if n)
+
+    def parts(self, mask: Any) -> Iterator[tuple[str, Any]]:
+        """Yield the names that occur under a mask, with where they do."""
+        for code, name in enumerate(self.names):
+            part = mask & (self.codes == code)
+            if part.any():
+                yield name, part
+
+
 def _last(named: tuple[str, Any]) -> tuple[bool, str]:
     """Put what was written, and what was drawn, behind what teachers found."""
     return named[0] in (WRITTEN, RANDOM), named[0]
 
 
-def _filled(columns: Any, name: str, other: str) -> Any:
-    """Return a field as an array of objects, with another value where there is none."""
+def _named(columns: Any, name: str, other: str) -> Named:
+    """Return a field's values, with another where there is none."""
     import numpy as np
 
     length = len(next(iter(columns.values())))
     if name not in columns:
-        return np.full(length, other, dtype=object)
-    return columns[name].fill_null(other).to_numpy(zero_copy_only=False)
+        return Named([other], np.zeros(length, dtype=np.int64))
+    coded = columns[name].fill_null(other).dictionary_encode()
+    return Named(coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64))
 
 
 def _mask(flags: Any) -> Any:
