@@ -42,8 +42,6 @@ def report(
     The page loads nothing and runs no script. Its numbers are those of inspect --json with the
     same options.
     """
-    from gpte_data.errors import BadOption
-    from gpte_data.files import atomic
     from gpte_data.inspection import Asked, survey
     from gpte_data.pricing import Price, price_of
     from gpte_data.reporting.page import page
@@ -54,13 +52,20 @@ def report(
     target = output or (folder if folder.is_dir() else folder.parent) / NAME
     _check(target)
     found = survey(folder, examples, priced, Asked(nearest, real_queries, teacher))
-    text = page(found).encode()
+    _write(target, page(found).encode())
+    typer.echo(str(target))
+
+
+def _write(target: Path, text: bytes) -> None:
+    """Write the page, whole or not at all; raise BadOption where that can't be done."""
+    from gpte_data.errors import BadOption
+    from gpte_data.files import atomic
+
     try:
         with atomic(target) as file:
             file.write(text)
     except OSError as error:
         raise BadOption(f"-o {target} can't be written: {error.strerror}") from None
-    typer.echo(str(target))
 
 
 def _check(target: Path) -> None:
