@@ -17,6 +17,7 @@ from gpte_data.measures.chain import ordered
 from gpte_data.measures.columns import blocks
 from gpte_data.measures.counted import Counted
 from gpte_data.measures.distributions import distribution
+from gpte_data.own_files import data_files
 from gpte_data.pricing import Price
 from gpte_data.records import kept
 from gpte_data.stage import Row
@@ -63,7 +64,7 @@ def survey(
     queries: dict[str, Any] = {}
     if asked is not None and asking and (asked.nearest or asked.real is not None):
         last = Path(asking[-1]["folder"])
-        paths = io.shard_files(last) if last.is_dir() else [last]
+        paths = data_files(last)[0] if last.is_dir() else [last]
         queries = {"folder": str(last), **about_queries(paths, asked)}
     elif asked is not None and asked.real is not None:
         raise BadInput(f"{folder} holds no queries to compare with --real-queries {asked.real}")
@@ -101,7 +102,7 @@ def survey_dataset(
     whole = marks.get(manifest.ALL)
     ledgers = [whole.ledger] if whole else [mark.ledger for mark in marks.values()]
     last = whole or next(iter(marks.values()), None)
-    paths = io.shard_files(folder) if folder.is_dir() else io.shards(folder)
+    paths, others = data_files(folder) if folder.is_dir() else (io.shards(folder), 0)
     counted = Counted()
     for path in paths:
         for block in blocks(path):
@@ -115,7 +116,7 @@ def survey_dataset(
         "unfinished": (folder / manifest.DONE / manifest.UNFINISHED).exists(),
         "shards": len(paths),
         "bytes": sum(path.stat().st_size for path in paths),
-        "rows": counted.rows,
+        "rows": counted.rows + others,
         "ledger": ledger.to_json(),
         "usage": usage(ledger.notes, *_prices((last.options or {}) if last else {}, priced)),
         "seconds": round(whole.seconds if whole else sum(m.seconds for m in marks.values()), 1),

@@ -15,7 +15,7 @@ from gpte_data import io, manifest
 from gpte_data.errors import BadInput
 from gpte_data.files import atomic
 from gpte_data.ledger import Ledger
-from gpte_data.own_files import note
+from gpte_data.own_files import BESIDE, note
 from gpte_data.shard import Job, Tell, options_of, rejected_file, unmark
 from gpte_data.stage import Context, Row, Stage
 from gpte_data.table_files import TableFile, write_file
@@ -83,7 +83,8 @@ def _write_one(file: TableFile, name: str, job: Job) -> int:
     with atomic(path, partial(unmark, job.output, name)) as target:
         write_file(target, file)
     books = Ledger(rows_out=file.rows if file.counted else 0)
-    mark = manifest.Mark(job.identity, books, manifest.describe(path, job.output))
+    said = manifest.describe(path, job.output) | ({} if file.counted else {BESIDE: True})
+    mark = manifest.Mark(job.identity, books, said)
     manifest.write_mark(job.output, name, mark)
     return books.rows_out
 
