@@ -245,7 +245,9 @@ def test_pairs_are_the_judged_queries(tmp_path: Path) -> None:
     assert ingest_pairs.hooks.read is not None
     ctx = Context()
     rows = list(ingest_pairs.run(ingest_pairs.hooks.read(cfg), cfg, ctx))
-    assert rows == [{"query_id": "1", "query": "query 1", "positives": ["a", "b"]}]
+    assert rows == [
+        {"query_id": "1", "query": "query 1", "positives": ["a", "b"], "positive_grades": [1, 2]}
+    ]
     assert ctx.ledger.dropped == Counter(
         {
             "no relevant document in train": 3,
@@ -268,6 +270,7 @@ def test_pairs_go_with_the_corpus(tmp_path: Path) -> None:
         "source": folder,
         "split": "train",
         "shard_rows": 3,
+        "judged_negatives": False,
     }
     assert ingest.hooks.also(IngestConfig.of({"source": folder})) is None
 
@@ -334,6 +337,29 @@ def test_explicit_zeros_are_no_positives() -> None:
     rows = list(ingest_pairs(ingest_pairs.hooks.read(cfg), cfg))
     assert {(row["query_id"], doc) for row in rows for doc in row["positives"]} == relevant
     assert len(relevant) < len(judged)
+    assert not any("negatives" in row for row in rows)
+
+
+def test_grades_and_judged_negatives_are_those_of_the_judgements() -> None:
+    source = DATA / "dbpedia-entity-sample"
+    if not source.is_dir():
+        pytest.skip(f"{source} is not there: set GPTE_SHARED_DATA")
+    (path,) = (source / "qrels").glob("*.tsv")
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    judged = {(query, doc): int(grade) for query, doc, grade in lines}
+    cfg = IngestPairsConfig.of(
+        {"source": str(source), "split": path.stem, "judged_negatives": True}
+    )
+    assert ingest_pairs.hooks.read is not None
+    rows = list(ingest_pairs(ingest_pairs.hooks.read(cfg), cfg))
+    found: dict[tuple[str, str], int] = {}
+    for row in rows:
+        grades = row.get("positive_grades", [1] * len(row["positives"]))
+        found |= {(row["query_id"], d): g for d, g in zip(row["positives"], grades, strict=True)}
+        found |= {(row["query_id"], doc): 0 for doc in row.get("negatives", ())}
+    there = {row["query_id"] for row in rows}
+    assert found == {pair: grade for pair, grade in judged.items() if pair[0] in there}
+    assert set(found.values()) == {0, 1, 2}
 
 
 def test_config_says_what_is_wrong() -> None:

@@ -1,0 +1,213 @@
+"""Texts with a teacher's vectors: the teacher's own, each text once; a trainer trains on them."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import cli, files, ok
+from tiny_models import tiny_embedder
+
+from gpte_data import io
+from gpte_data.backends import Options
+from gpte_data.records import full_text
+from gpte_data.teachers import open_teacher
+
+PROMPT = "query: "
+
+
+def pairs(folder: Path, rows: list[dict[str, Any]] | None = None) -> Path:
+    """Write twelve pairs: one is blank, one says the same as another, one as a document."""
+    made = [{"query_id": f"q{n}", "query": f"What is salt {n}?", "positives": []} for n in range(9)]
+    made += [
+        {"query_id": "blank", "query": "  ", "positives": []},
+        {"query_id": "again", "query": "What is salt 3?", "positives": []},
+        {"query_id": "ünï", "query": "Was heißt „Öl“?", "positives": [], "instruction": "Find"},
+    ]
+    io.write(folder / "00000.parquet", rows or made)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"st:{tiny_embedder(tmp_path_factory.mktemp('teacher') / 'model')}"
+
+
+@pytest.fixture
+def embedded(few: Path, teacher: str) -> Path:
+    """Thirty passages with the teacher's vectors."""
+    ok("embed", few, "--teacher", teacher)
+    return few
+
+
+def leaf(source: Path, corpus: Path, out: Path, teacher: str, *options: object) -> str:
+    return ok(
+        "emit", source, "--corpus", corpus, "-o", out, "--format", "leaf", "--teacher", teacher,
+        *options,
+    )  # fmt: skip
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return sentence -> vector of all shards."""
+    table = pa.concat_tables(pq.read_table(path) for path in io.shards(folder))
+    assert table.column_names == ["sentence", "label"]
+    found = dict(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
+    assert len(found) == table.num_rows
+    return found
+
+
+def test_each_text_has_the_vector_that_its_teacher_gives(
+    embedded: Path, tmp_path: Path, teacher: str
+) -> None:
+    said = leaf(pairs(tmp_path / "pairs"), embedded, tmp_path / "out", teacher,
+                "--query-prompt", PROMPT, "--shard-rows", 16)  # fmt: skip
+    assert "12 + 30 expanded in = 40 out + 2 dropped" in said
+    assert "no text: 1" in said and "the same text as another: 1" in said
+    found = read(tmp_path / "out")
+    passages = [full_text(row) for row in io.read_all(embedded)]
+    asked = [f"What is salt {n}?" for n in range(9)]
+    asked.append("Instruct: Find\nQuery: Was heißt „Öl“?")
+    assert set(found) == {*passages, *(PROMPT + query for query in asked)}
+    model = open_teacher(teacher, Options(), PROMPT)
+    expected = dict(zip(asked, model.queries([{"query": q} for q in asked]).vectors, strict=True))
+    for query in asked:
+        np.testing.assert_allclose(found[PROMPT + query], expected[query], atol=1e-2)
+        assert np.dot(found[PROMPT + query], expected[query]) > 0.999
+    vectors = np.concatenate([np.load(path) for path in sorted(embedded.glob("_vectors/*/*.npy"))])
+    for passage, vector in zip(passages, vectors, strict=True):
+        assert found[passage] == vector.tolist()
+    schema = pq.read_schema(io.shards(tmp_path / "out")[0])
+    assert schema.field("label").type == pa.list_(pa.float16(), vectors.shape[1])
+    assert "30 documents and 10 queries" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_order_is_shuffled_by_the_seed_and_the_same_for_other_shards(
+    embedded: Path, tmp_path: Path, teacher: str
+) -> None:
+    source = pairs(tmp_path / "pairs")
+    outs = [tmp_path / name for name in ("one", "two", "three")]
+    for out, options in zip(outs, [(), ("--shard-rows", 7), ("--seed", 1)], strict=True):
+        leaf(source, embedded, out, teacher, *options)
+    one, two, three = (list(read(out)) for out in outs)
+    assert one == two != three and sorted(one) == sorted(three)
+    kinds = ["salt" in text for text in one]
+    assert sum(a != b for a, b in itertools.pairwise(kinds)) > 6
+    small = tmp_path / "small"
+    leaf(source, embedded, small, teacher, "--shard-size", "4KB", "--vector-dtype", "float32")
+    tables = [pq.read_table(path) for path in io.shards(small)]
+    sizes = [sum(len(t.encode()) + 128 for t in table["sentence"].to_pylist()) for table in tables]
+    assert len(sizes) > 3 and max(sizes) <= 4000
+    assert tables[0].schema.field("label").type.value_type == pa.float32()
+
+
+def test_passages_alone(embedded: Path, tmp_path: Path, teacher: str) -> None:
+    """A corpus as SOURCE, or some of it: its own texts, and no other of the corpus."""
+    said = leaf(embedded, embedded, tmp_path / "all", teacher)
+    assert "30 in = 30 out" in said
+    some = tmp_path / "some"
+    rows = [*io.read_all(embedded)][:5]
+    io.write(some / "00000.jsonl", [*rows, rows[0]])
+    assert "6 in = 5 out + 1 dropped" in leaf(some, embedded, tmp_path / "few", teacher)
+    whole, part = read(tmp_path / "all"), read(tmp_path / "few")
+    assert part == {text: whole[text] for text in part} and len(part) == 5
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    piped = cli("emit", "-", "--corpus", embedded, "-o", "-", "--format", "leaf",
+                "--teacher", teacher, input=lines)  # fmt: skip
+    assert {
+        row["sentence"]: row["label"] for row in map(json.loads, piped.stdout.splitlines())
+    } == part
+
+
+def test_killed_and_run_again_gives_the_same_bytes(
+    embedded: Path, tmp_path: Path, teacher: str
+) -> None:
+    rows = [{"query_id": f"q{n}", "query": f"How is soap {n} made?"} for n in range(3000)]
+    source = pairs(tmp_path / "pairs", rows)
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    leaf(source, embedded, whole, teacher, "--shard-rows", 60)
+    command = [
+        sys.executable, "-m", "gpte_data", "emit", source, "--corpus", embedded, "-o", out,
+        "--format", "leaf", "--teacher", teacher, "--shard-rows", "60",
+    ]  # fmt: skip
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, env=os.environ)
+    while len(list(out.glob("*.parquet"))) < 5 and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    kept = {path.name: path.stat().st_mtime_ns for path in sorted(out.glob("*.parquet"))[:4]}
+    assert 0 < len(list(out.glob("*.parquet"))) < len(list(whole.glob("*.parquet")))
+    leaf(source, embedded, out, teacher, "--shard-rows", 60)
+    assert files(out, "*.parquet") == files(whole, "*.parquet")
+    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "make them first, gpte-data embed"),
+        (("--doc-prompt", "p: ", "--max-length", 9), "--doc-prompt 'p: ' --max-length 9"),
+        (("--num-negatives", 3), "--num-negatives changes nothing with --format leaf"),
+        (("--format", "flagembedding"), "--teacher changes nothing with --format flagembedding"),
+        (("--teacher", "bm25"), "teacher"),
+        (("--teacher", ""), "--format leaf writes a teacher's vectors: give --teacher"),
+    ],
+)
+def test_what_is_missing_or_useless_is_said(
+    few: Path, tmp_path: Path, teacher: str, options: tuple[object, ...], says: str
+) -> None:
+    given = {"--format": "leaf", "--teacher": teacher} | dict(
+        zip(options[::2], options[1::2], strict=True)
+    )
+    words = [word for item in given.items() for word in item]
+    done = cli("emit", pairs(tmp_path / "pairs"), "--corpus", few, "-o", tmp_path / "out", *words)
+    assert says in done.sentence()
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_are_neither_pairs_nor_passages(
+    embedded: Path, tmp_path: Path, teacher: str
+) -> None:
+    source = pairs(tmp_path / "odd", [{"text": "no id"}])
+    command = ("emit", source, "--corpus", embedded, "--format", "leaf", "--teacher", teacher)
+    said = cli(*command, "-o", tmp_path / "out").sentence()
+    assert "neither query_id and query nor doc_id" in said
+    io.write(source / "00000.parquet", [{"doc_id": "nobody", "text": "lost"}])
+    assert "'nobody' is not in" in cli(*command, "-o", tmp_path / "out").sentence()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_small_model_learns_the_teachers_vectors(
+    embedded: Path, tmp_path: Path, teacher: str
+) -> None:
+    """The real trainer and MSELoss on the folder as it is; the loss goes down."""
+    from datasets import load_dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )  # fmt: skip
+    from sentence_transformers.sentence_transformer.losses import MSELoss
+
+    leaf(pairs(tmp_path / "pairs"), embedded, tmp_path / "out", teacher)
+    data = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    width = len(data[0]["label"])
+    model = SentenceTransformer(str(tiny_embedder(tmp_path / "student")), device="cpu")
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(tmp_path / "trained"), max_steps=12, per_device_train_batch_size=16,
+        learning_rate=3e-3, logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, seed=1,
+        disable_tqdm=True,
+    )  # fmt: skip
+    loss = MSELoss(model, projection_dim=width)
+    trainer = SentenceTransformerTrainer(model, arguments, train_dataset=data, loss=loss)
+    trainer.train()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert len(losses) == 12
+    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
