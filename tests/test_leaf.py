@@ -13,13 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import cli, files, ok
+from conftest import cli, files
 from tiny_models import tiny_embedder
 
 from gpte_data import io
 from gpte_data.backends import Options
+from gpte_data.corpus import open_corpus
+from gpte_data.embedding import ensure_vectors
+from gpte_data.errors import UserError
+from gpte_data.ledger import Ledger
+from gpte_data.plan import RunOptions
 from gpte_data.records import full_text
-from gpte_data.teachers import open_teacher
+from gpte_data.run import run
+from gpte_data.stages import load
+from gpte_data.teachers import open_model, open_teacher
 
 PROMPT = "query: "
 
@@ -44,15 +51,17 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def embedded(few: Path, teacher: str) -> Path:
     """Thirty passages with the teacher's vectors."""
-    ok("embed", few, "--teacher", teacher)
+    model = open_model(teacher, Options())
+    ensure_vectors(open_corpus((few,)), model.vector_spec, model.open)
     return few
 
 
-def leaf(source: Path, corpus: Path, out: Path, teacher: str, *options: object) -> str:
-    return ok(
-        "emit", source, "--corpus", corpus, "-o", out, "--format", "leaf", "--teacher", teacher,
-        *options,
-    )  # fmt: skip
+def leaf(source: Path, corpus: Path, out: Path, teacher: str, **options: Any) -> Ledger:
+    """Emit, in this process: the teacher is loaded once."""
+    stage = load("emit")
+    given = {"corpus": (str(corpus),), "format": "leaf", "teacher": teacher, **options}
+    cfg = stage.config.of({"source": str(source), **given})
+    return run(stage, cfg, str(source), out, RunOptions()).ledger
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -67,11 +76,11 @@ def read(folder: Path) -> dict[str, Any]:
 def test_each_text_has_the_vector_that_its_teacher_gives(
     embedded: Path, tmp_path: Path, teacher: str
 ) -> None:
-    said = leaf(pairs(tmp_path / "pairs"), embedded, tmp_path / "out", teacher,
-                "--query-prompt", PROMPT, "--shard-rows", 16)  # fmt: skip
-    assert "12 + 30 expanded in = 40 out + 2 dropped" in said
-    assert "no text: 1" in said and "the same text as another: 1" in said
-    found = read(tmp_path / "out")
+    source, out = pairs(tmp_path / "pairs"), tmp_path / "out"
+    books = leaf(source, embedded, out, teacher, query_prompt=PROMPT, shard_rows=16)
+    assert (books.rows_in, books.expanded, books.rows_out) == (12, 30, 40)
+    assert books.dropped == {"no text": 1, "the same text as another": 1}
+    found = read(out)
     passages = [full_text(row) for row in io.read_all(embedded)]
     asked = [f"What is salt {n}?" for n in range(9)]
     asked.append("Instruct: Find\nQuery: Was heißt „Öl“?")
@@ -84,9 +93,9 @@ def test_each_text_has_the_vector_that_its_teacher_gives(
     vectors = np.concatenate([np.load(path) for path in sorted(embedded.glob("_vectors/*/*.npy"))])
     for passage, vector in zip(passages, vectors, strict=True):
         assert found[passage] == vector.tolist()
-    schema = pq.read_schema(io.shards(tmp_path / "out")[0])
+    schema = pq.read_schema(io.shards(out)[0])
     assert schema.field("label").type == pa.list_(pa.float16(), vectors.shape[1])
-    assert "30 documents and 10 queries" in (tmp_path / "out" / "README.md").read_text()
+    assert "30 documents and 10 queries" in (out / "README.md").read_text()
 
 
 def test_order_is_shuffled_by_the_seed_and_the_same_for_other_shards(
@@ -94,14 +103,14 @@ def test_order_is_shuffled_by_the_seed_and_the_same_for_other_shards(
 ) -> None:
     source = pairs(tmp_path / "pairs")
     outs = [tmp_path / name for name in ("one", "two", "three")]
-    for out, options in zip(outs, [(), ("--shard-rows", 7), ("--seed", 1)], strict=True):
-        leaf(source, embedded, out, teacher, *options)
+    for out, options in zip(outs, [{}, {"shard_rows": 7}, {"seed": 1}], strict=True):
+        leaf(source, embedded, out, teacher, **options)
     one, two, three = (list(read(out)) for out in outs)
     assert one == two != three and sorted(one) == sorted(three)
     kinds = ["salt" in text for text in one]
     assert sum(a != b for a, b in itertools.pairwise(kinds)) > 6
     small = tmp_path / "small"
-    leaf(source, embedded, small, teacher, "--shard-size", "4KB", "--vector-dtype", "float32")
+    leaf(source, embedded, small, teacher, shard_size="4KB", vector_dtype="float32")
     tables = [pq.read_table(path) for path in io.shards(small)]
     sizes = [sum(len(t.encode()) + 128 for t in table["sentence"].to_pylist()) for table in tables]
     assert len(sizes) > 3 and max(sizes) <= 4000
@@ -110,20 +119,18 @@ def test_order_is_shuffled_by_the_seed_and_the_same_for_other_shards(
 
 def test_passages_alone(embedded: Path, tmp_path: Path, teacher: str) -> None:
     """A corpus as SOURCE, or some of it: its own texts, and no other of the corpus."""
-    said = leaf(embedded, embedded, tmp_path / "all", teacher)
-    assert "30 in = 30 out" in said
+    assert "30 in = 30 out" in leaf(embedded, embedded, tmp_path / "all", teacher).line()
     some = tmp_path / "some"
     rows = [*io.read_all(embedded)][:5]
     io.write(some / "00000.jsonl", [*rows, rows[0]])
-    assert "6 in = 5 out + 1 dropped" in leaf(some, embedded, tmp_path / "few", teacher)
-    whole, part = read(tmp_path / "all"), read(tmp_path / "few")
+    assert "6 in = 5 out + 1 dropped" in leaf(some, embedded, tmp_path / "part", teacher).line()
+    whole, part = read(tmp_path / "all"), read(tmp_path / "part")
     assert part == {text: whole[text] for text in part} and len(part) == 5
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     piped = cli("emit", "-", "--corpus", embedded, "-o", "-", "--format", "leaf",
                 "--teacher", teacher, input=lines)  # fmt: skip
-    assert {
-        row["sentence"]: row["label"] for row in map(json.loads, piped.stdout.splitlines())
-    } == part
+    found = [json.loads(line) for line in piped.stdout.splitlines()]
+    assert {row["sentence"]: row["label"] for row in found} == part
 
 
 def test_killed_and_run_again_gives_the_same_bytes(
@@ -132,7 +139,7 @@ def test_killed_and_run_again_gives_the_same_bytes(
     rows = [{"query_id": f"q{n}", "query": f"How is soap {n} made?"} for n in range(3000)]
     source = pairs(tmp_path / "pairs", rows)
     whole, out = tmp_path / "whole", tmp_path / "out"
-    leaf(source, embedded, whole, teacher, "--shard-rows", 60)
+    leaf(source, embedded, whole, teacher, shard_rows=60)
     command = [
         sys.executable, "-m", "gpte_data", "emit", source, "--corpus", embedded, "-o", out,
         "--format", "leaf", "--teacher", teacher, "--shard-rows", "60",
@@ -144,7 +151,7 @@ def test_killed_and_run_again_gives_the_same_bytes(
     process.communicate()
     kept = {path.name: path.stat().st_mtime_ns for path in sorted(out.glob("*.parquet"))[:4]}
     assert 0 < len(list(out.glob("*.parquet"))) < len(list(whole.glob("*.parquet")))
-    leaf(source, embedded, out, teacher, "--shard-rows", 60)
+    leaf(source, embedded, out, teacher, shard_rows=60)
     assert files(out, "*.parquet") == files(whole, "*.parquet")
     assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
 
@@ -152,35 +159,32 @@ def test_killed_and_run_again_gives_the_same_bytes(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "make them first, gpte-data embed"),
-        (("--doc-prompt", "p: ", "--max-length", 9), "--doc-prompt 'p: ' --max-length 9"),
-        (("--num-negatives", 3), "--num-negatives changes nothing with --format leaf"),
-        (("--format", "flagembedding"), "--teacher changes nothing with --format flagembedding"),
-        (("--teacher", "bm25"), "teacher"),
-        (("--teacher", ""), "--format leaf writes a teacher's vectors: give --teacher"),
+        ({}, "make them first, gpte-data embed"),
+        ({"doc_prompt": "p: ", "max_length": 9}, "--doc-prompt 'p: ' --max-length 9"),
+        ({"num_negatives": 3}, "--num-negatives changes nothing with --format leaf"),
+        ({"format": "flagembedding"}, "--teacher changes nothing with --format flagembedding"),
+        ({"teacher": "bm25"}, "teacher"),
+        ({"teacher": ""}, "--format leaf writes a teacher's vectors: give --teacher"),
     ],
 )
 def test_what_is_missing_or_useless_is_said(
-    few: Path, tmp_path: Path, teacher: str, options: tuple[object, ...], says: str
+    few: Path, tmp_path: Path, teacher: str, options: dict[str, Any], says: str
 ) -> None:
-    given = {"--format": "leaf", "--teacher": teacher} | dict(
-        zip(options[::2], options[1::2], strict=True)
-    )
-    words = [word for item in given.items() for word in item]
-    done = cli("emit", pairs(tmp_path / "pairs"), "--corpus", few, "-o", tmp_path / "out", *words)
-    assert says in done.sentence()
+    given = {"teacher": teacher} | options
+    with pytest.raises(UserError, match=says):
+        leaf(pairs(tmp_path / "pairs"), few, tmp_path / "out", **given)
     assert not (tmp_path / "out").exists()
 
 
 def test_rows_that_are_neither_pairs_nor_passages(
     embedded: Path, tmp_path: Path, teacher: str
 ) -> None:
-    source = pairs(tmp_path / "odd", [{"text": "no id"}])
-    command = ("emit", source, "--corpus", embedded, "--format", "leaf", "--teacher", teacher)
-    said = cli(*command, "-o", tmp_path / "out").sentence()
-    assert "neither query_id and query nor doc_id" in said
+    source, out = pairs(tmp_path / "odd", [{"text": "no id"}]), tmp_path / "out"
+    with pytest.raises(UserError, match="neither query_id and query nor doc_id"):
+        leaf(source, embedded, out, teacher)
     io.write(source / "00000.parquet", [{"doc_id": "nobody", "text": "lost"}])
-    assert "'nobody' is not in" in cli(*command, "-o", tmp_path / "out").sentence()
+    with pytest.raises(UserError, match="'nobody' is not in"):
+        leaf(source, embedded, out, teacher)
 
 
 @pytest.mark.filterwarnings("ignore")
