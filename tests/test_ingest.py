@@ -11,10 +11,13 @@ import orjson
 import pytest
 
 from gpte_data import io
+from gpte_data.emission.positives import Positives
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.ledger import Ledger
+from gpte_data.parquet import table_of
 from gpte_data.pipe import pipe
 from gpte_data.plan import RunOptions
+from gpte_data.positives import added, only
 from gpte_data.run import run
 from gpte_data.stage import Context, Rejected
 from gpte_data.stages.ingest import IngestConfig, ingest
@@ -371,3 +374,11 @@ def test_config_says_what_is_wrong() -> None:
         with pytest.raises(BadOption, match=says):
             IngestConfig.of({"source": "x", **options})
     assert json.dumps(IngestConfig.of({"source": "x"}).model_dump())
+
+
+def test_grades_stay_with_their_positives() -> None:
+    row = {"query_id": "q", "positives": ["a", "b", "c"], "positive_grades": [1, 3, 2]}
+    assert only(row, [2, 1])["positive_grades"] == [2, 3]
+    assert added(row, {"doc_id": "d"})["positive_grades"] == [1, 3, 2, 1]
+    table = table_of([row, {"query_id": "r", "positives": ["a", "b"]}])
+    assert Positives.of(table, one=False).grade.tolist() == [1, 3, 2, 1, 1]

@@ -187,6 +187,36 @@ def test_rows_that_are_neither_pairs_nor_passages(
         leaf(source, embedded, out, teacher)
 
 
+def test_vectors_made_before_and_two_datasets(few: Path, tmp_path: Path) -> None:
+    """By ids, in length 1; each of two datasets has a corpus of its own."""
+    made, rng = tmp_path / "vectors", np.random.default_rng(0)
+    made.mkdir()
+    ids = [row["doc_id"] for row in io.read_all(few)]
+    vectors = rng.standard_normal((len(ids) + 1, 8)).astype(np.float32)
+    np.save(made / "documents.npy", vectors[1:])
+    np.save(made / "queries.npy", vectors[:1])
+    (made / "documents.txt").write_text("".join(f"{one}\n" for one in ids))
+    (made / "queries.txt").write_text("q\n")
+    row = {"query_id": "q", "query": "what is salt?"}
+    source, out = pairs(tmp_path / "pairs", [row]), tmp_path / "out"
+    spec = f"vectors:{made}"
+    leaf(source, few, out, spec, vector_dtype="float32")
+    found = read(out)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(found["what is salt?"], unit[0], atol=1e-6)
+    for vector, passage in zip(unit[1:], io.read_all(few), strict=True):
+        np.testing.assert_allclose(found[full_text(passage)], vector, atol=1e-6)
+    both, stage = f"asked={source},read={few}", load("emit")
+    cfg = stage.config.of({"source": both, "corpus": (str(few),), "format": "leaf",
+                           "teacher": spec, "vector_dtype": "float32"})  # fmt: skip
+    books = run(stage, cfg, both, tmp_path / "both", RunOptions()).ledger
+    assert (books.rows_in, books.expanded, books.rows_out) == (31, 0, 31)
+    assert read(tmp_path / "both") == found
+    (made / "queries.txt").write_text("other\n")
+    with pytest.raises(UserError, match=r"queries\.txt has no line for the pair 'q'"):
+        leaf(source, few, tmp_path / "none", spec)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_small_model_learns_the_teachers_vectors(
     embedded: Path, tmp_path: Path, teacher: str

@@ -17,9 +17,9 @@ from gpte_data.corpus import Corpus
 from gpte_data.emission.cutting import LOOK, cut
 from gpte_data.emission.emitting import look_of
 from gpte_data.emission.library import Library
-from gpte_data.emission.options import EmitConfig
 from gpte_data.emission.sources import as_tables, corpora, sources
 from gpte_data.emission.spill import Numbers, Room
+from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.emission.texts_alone import TextsAlone
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.formats import OpenFormat
@@ -40,7 +40,7 @@ class Distilling:
         BadInput: A corpus has no vectors by the teacher.
     """
 
-    def __init__(self, format_: OpenFormat, cfg: EmitConfig, ctx: Context) -> None:
+    def __init__(self, format_: OpenFormat, cfg: EmitOptions, ctx: Context) -> None:
         self.format, self.cfg, self.ctx = format_, cfg, ctx
         self.look = look_of(format_, cfg)
         datasets = [one.name for one in sources(cfg.source)] if cfg.source else [""]

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpte_data.config import Identity
+from gpte_data.config import Identity, StageConfig
 from gpte_data.corpus import corpus_identity
 from gpte_data.emission.sources import sources_identity
-from gpte_data.emission.teacher_options import TeacherOptions
 from gpte_data.errors import BadOption
 from gpte_data.formats import FORMATS
 
@@ -42,7 +41,7 @@ def shard_bytes(size: str) -> int | None:
 TEMPLATE = "Instruct: {instruction}\nQuery: {query}"
 
 
-class EmitConfig(TeacherOptions):
+class EmitConfig(StageConfig):
     """For whom to write, and how much."""
 
     source: Annotated[str, Identity(sources_identity)] = Field(

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from gpte_data.backends import Encoding, Options
-from gpte_data.config import Identity, Runtime, StageConfig
+from gpte_data.config import Identity, Runtime
+from gpte_data.emission.options import EmitConfig
 from gpte_data.errors import BadOption
 from gpte_data.teachers import KINDS, PRECOMPUTED, Teacher, dtype_of, open_teacher, teacher_identity
 
@@ -22,8 +23,8 @@ def _identity(spec: str) -> Any:
     return teacher_identity(spec) if spec else ""
 
 
-class TeacherOptions(StageConfig):
-    """Whose vectors are written; the documents' lie beside the corpus."""
+class EmitOptions(EmitConfig):
+    """All that emission is told: also whose vectors are written; documents' lie beside a corpus."""
 
     teacher: Annotated[str, Identity(_identity)] = Field(
         "", description=f"Of --format leaf, whose vectors: {KINDS}."

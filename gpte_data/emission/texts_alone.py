@@ -152,7 +152,8 @@ class TextsAlone:
         found = np.zeros(len(numbers), dtype=np.int64)
         mine = numbers >= 0
         if mine.any():
-            found[mine] = self.shelf.sizes()[self.shelf.places[numbers[mine]]]
+            places = self.shelf.places[numbers[mine]]
+            found[mine] = sum(self.shelf.columns[n].sizes()[places] for n in ("title", "text"))
         if (~mine).any():
             found[~mine] = self.queries["query"].sizes()[-1 - numbers[~mine]]
         return found

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gpte_data.card import data_card
-from gpte_data.emission.options import TEMPLATE, EmitConfig, shard_bytes
+from gpte_data.emission.options import TEMPLATE, shard_bytes
 from gpte_data.emission.sources import read_rows, read_tables
+from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.errors import BadOption
 from gpte_data.formats import OpenFormat, open_format
 from gpte_data.ledger import Ledger
@@ -22,7 +23,7 @@ from gpte_data.stage import Context, Event, Hooks, Row, stage
 from gpte_data.table_files import ending
 
 
-def _open(cfg: EmitConfig) -> OpenFormat:
+def _open(cfg: EmitOptions) -> OpenFormat:
     """Return the format, held to what it can be written with."""
     found = open_format(cfg.format)
     of = found.of
@@ -46,28 +47,28 @@ def _open(cfg: EmitConfig) -> OpenFormat:
     return found
 
 
-def _check_template(cfg: EmitConfig) -> None:
+def _check_template(cfg: EmitOptions) -> None:
     """Raise BadOption for a template or a size that won't do."""
     if "{query}" not in cfg.template.partition("{instruction}")[2]:
         raise BadOption("--template must hold {instruction}, and {query} after it")
     shard_bytes(cfg.shard_size)
 
 
-def _finish(cfg: EmitConfig, ledger: Ledger, facts: Mapping[str, Any]) -> Mapping[str, str]:
+def _finish(cfg: EmitOptions, ledger: Ledger, facts: Mapping[str, Any]) -> Mapping[str, str]:
     of = open_format(cfg.format).of
     suffix = of.suffix or ending(of.kind, "none")
     return {"README.md": data_card(cfg.format, suffix, cfg.num_negatives, ledger, facts)}
 
 
-def _read(cfg: EmitConfig) -> Iterator[Row]:
+def _read(cfg: EmitOptions) -> Iterator[Row]:
     return read_rows(cfg.source)
 
 
-def _tables(cfg: EmitConfig, limit: int | None) -> Iterator[Any]:
+def _tables(cfg: EmitOptions, limit: int | None) -> Iterator[Any]:
     return read_tables(cfg.source, limit)
 
 
-def _reads(cfg: EmitConfig) -> frozenset[str]:
+def _reads(cfg: EmitOptions) -> frozenset[str]:
     """Return what rows must have: of a format of texts either of two things, looked at there."""
     texts = open_format(cfg.format).of.of == "texts"
     return frozenset() if texts else frozenset({"query_id", "query", "positives"})
@@ -85,14 +86,14 @@ def _instead(given: Mapping[str, Any]) -> str | None:
 
 
 @stage(
-    EmitConfig,
+    EmitOptions,
     reads={"query_id", "query", "positives"},
     adds={"anchor", "positive"},
     version=2,
     scope="whole",
     hooks=Hooks(read=_read, tables=_tables, reads=_reads, finish=_finish, instead=_instead),
 )
-def emit(rows: Iterable[Any], cfg: EmitConfig, ctx: Context) -> Iterator[Event]:
+def emit(rows: Iterable[Any], cfg: EmitOptions, ctx: Context) -> Iterator[Event]:
     """Write each query with its texts; one with too few negatives is dropped."""
     from gpte_data.emission.distilling import Distilling
     from gpte_data.emission.emitting import Emitting
