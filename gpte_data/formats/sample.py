@@ -55,31 +55,30 @@ def _documents(
     return Documents(offsets, doc_id, title, text, found, np.full(len(flat), grade, dtype=np.int32))
 
 
-def first_line(name: str, template: str) -> str:
+def example(name: str, template: str) -> str:
     """Return the first row that a format writes of the example, as one line.
 
-    Rows of Parquet and members of a tar are shown as JSON.
+    Rows of Parquet and members of a tar are shown as JSON; lines of a table with their heading.
     """
     found = open_format(name)
-    row = pa.table(dict(found.columns(sample(found.of, template)))).slice(0, 1).to_pylist()[0]
+    rows = pa.table(dict(found.columns(sample(found.of, template)))).slice(0, 2).to_pylist()
     if found.of.kind == "lines":
-        return str(row["line"])
-    return json.dumps(row, ensure_ascii=False)
+        return "\n".join(str(row["line"]) for row in rows)
+    return json.dumps(rows[0], ensure_ascii=False)
 
 
 def listing(width: int, template: str) -> str:
     """Return all formats, what stands in a row of each, and an example, in lines of a width."""
     return "\n\n".join(
-        f"{name}\n{_wrapped(about, width)}\n{_wrapped(first_line(name, template), width)}"
+        f"{name}\n{_wrapped(about, width)}\n{_wrapped(example(name, template), width)}"
         for name, about in FORMATS.items()
     )
 
 
 def _wrapped(text: str, width: int) -> str:
     """Return a text in lines of a width, broken at spaces only and joined by them again."""
-    indent = "    "
-    return textwrap.fill(
-        text, max(width, 20), initial_indent=indent, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False, expand_tabs=False,
-        replace_whitespace=False,
+    fold = textwrap.TextWrapper(
+        max(width, 20), initial_indent="    ", subsequent_indent="    ", expand_tabs=False,
+        break_long_words=False, break_on_hyphens=False, replace_whitespace=False,
     )  # fmt: skip
+    return "\n".join(fold.fill(line) for line in text.splitlines())
