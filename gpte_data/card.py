@@ -37,7 +37,7 @@ tags:
 ---
 # Training data for a text embedding model
 
-{ledger.rows_out:,} examples from {queries:,} queries, {_content(negatives)}, in
+{_opening(ledger.rows_out, queries, negatives, facts.get("vectors"))}, in
 the format `{format_}`. {FORMATS[format_]}
 
 ```python
@@ -59,9 +59,20 @@ or `load_dataset` with the path of this folder.
 | made by | gpte-data {__version__} |
 | fingerprint | `{fingerprint(facts["identity"])}` |
 
-{_MINED if negatives else ""}Synthetic queries were not read by a person.
+{_MINED if negatives and "vectors" not in facts else ""}Synthetic queries were not read by a person.
 The licence is that of the documents and of the models named above.
 """
+
+
+def _opening(rows: int, queries: int, negatives: int, vectors: Mapping[str, Any] | None) -> str:
+    """Say what the rows are."""
+    if vectors is None:
+        return f"{rows:,} examples from {queries:,} queries, {_content(negatives)}"
+    return (
+        f"{rows:,} texts, {vectors['documents']:,} documents and {vectors['queries']:,} queries, "
+        f"with vectors of {vectors['dimension']:,} numbers ({vectors['dtype']}) by "
+        f"`{vectors['teacher']}`"
+    )
 
 
 def _content(negatives: int) -> str:

@@ -97,7 +97,11 @@ def stage_command(name: str) -> Callable[..., None]:
     stage = load(name)
 
     def command(**given: Any) -> None:
-        _run_stage(name, {key: value for key, value in given.items() if value is not None})
+        options = _merged({key: value for key, value in given.items() if value is not None})
+        if (told := stage.hooks.instead(options)) is not None:
+            typer.echo(told)
+        else:
+            _run_stage(name, options)
 
     parameters = stage_parameters(stage.config)
     command.__doc__ = long_help(stage)
@@ -107,7 +111,7 @@ def stage_command(name: str) -> Callable[..., None]:
     return command
 
 
-def _run_stage(name: str, given: dict[str, Any]) -> None:
+def _run_stage(name: str, options: dict[str, Any]) -> None:
     """Run a stage as the options say, and print its books."""
     from gpte_data.memory import spare_memory
     from gpte_data.pipe import pipe
@@ -117,7 +121,6 @@ def _run_stage(name: str, given: dict[str, Any]) -> None:
 
     spare_memory()
     stage = load(name)
-    options = _merged(given)
     output = options.pop("output", None)
     wanted = _wanted(stage, options)
     if output is None and wanted is None:

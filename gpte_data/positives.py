@@ -46,9 +46,9 @@ def only(row: Row, places: Sequence[int]) -> Row:
 def added(row: Row, hit: Mapping[str, Any]) -> Row:
     """Return the row with one more positive, the last: a candidate, as mining described it.
 
-    Where each positive has a ceiling, its own is the lowest of theirs. What the row says of its
-    positives and the candidate has no value for is left out of the row. Similarities of the other
-    candidates to a positive stay as they were measured.
+    Where each positive has a ceiling, its own is the lowest of theirs; where each has a grade, its
+    own is 1. What the row says of its positives and the candidate has no value for is left out of
+    the row. Similarities of the other candidates to a positive stay as they were measured.
     """
     if hit["doc_id"] in row["positives"]:
         return row
@@ -61,6 +61,7 @@ def added(row: Row, hit: Mapping[str, Any]) -> Row:
 def _known(row: Row, hit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known of a candidate, by the name under which it is said of a positive."""
     told = {
+        "positive_grades": 1,
         "positive_scores": hit.get("score"),
         "positive_ranks": hit.get("rank"),
         "positive_words": hit.get("words"),

@@ -93,7 +93,8 @@ class Pair(TypedDict):
     positive_grades: NotRequired[list[int]]
     """How relevant each positive is by its collection's judgements, where they have grades."""
     negatives: NotRequired[list[str]]
-    """Passages written as its negatives; mining scores them beside what it finds."""
+    """Passages written as its negatives, or judged not relevant; mining scores them beside what it
+    finds."""
     duplicates: NotRequired[list[str]]
     """Ids of those that went because this one stays."""
     written: NotRequired[list[Passage]]

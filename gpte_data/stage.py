@@ -107,6 +107,7 @@ class Hooks:
     also     returns another stage to run beside it, with its config and output folder.
     reads    returns the fields that rows must have, where that hangs on the config.
     finish   returns further files for the output folder, name -> text, once the books are closed.
+    instead  returns what is printed and no run, where the options that were given ask for that.
     """
 
     read: Callable[[Any], Iterable[Row]] | None = None
@@ -118,6 +119,7 @@ class Hooks:
     also: Callable[[Any], "tuple[Stage, StageConfig, str] | None"] | None = None
     reads: Callable[[Any], frozenset[str]] | None = None
     finish: Callable[[Any, Ledger, Mapping[str, Any]], Mapping[str, str]] | None = None
+    instead: Callable[[Mapping[str, Any]], str | None] = lambda given: None
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ import orjson
 import pytest
 
 from gpte_data import io
+from gpte_data.emission.positives import Positives
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.ledger import Ledger
+from gpte_data.parquet import table_of
 from gpte_data.pipe import pipe
 from gpte_data.plan import RunOptions
+from gpte_data.positives import added, only
 from gpte_data.run import run
 from gpte_data.stage import Context, Rejected
 from gpte_data.stages.ingest import IngestConfig, ingest
@@ -245,7 +248,9 @@ def test_pairs_are_the_judged_queries(tmp_path: Path) -> None:
     assert ingest_pairs.hooks.read is not None
     ctx = Context()
     rows = list(ingest_pairs.run(ingest_pairs.hooks.read(cfg), cfg, ctx))
-    assert rows == [{"query_id": "1", "query": "query 1", "positives": ["a", "b"]}]
+    assert rows == [
+        {"query_id": "1", "query": "query 1", "positives": ["a", "b"], "positive_grades": [1, 2]}
+    ]
     assert ctx.ledger.dropped == Counter(
         {
             "no relevant document in train": 3,
@@ -268,6 +273,7 @@ def test_pairs_go_with_the_corpus(tmp_path: Path) -> None:
         "source": folder,
         "split": "train",
         "shard_rows": 3,
+        "judged_negatives": False,
     }
     assert ingest.hooks.also(IngestConfig.of({"source": folder})) is None
 
@@ -334,6 +340,29 @@ def test_explicit_zeros_are_no_positives() -> None:
     rows = list(ingest_pairs(ingest_pairs.hooks.read(cfg), cfg))
     assert {(row["query_id"], doc) for row in rows for doc in row["positives"]} == relevant
     assert len(relevant) < len(judged)
+    assert not any("negatives" in row for row in rows)
+
+
+def test_grades_and_judged_negatives_are_those_of_the_judgements() -> None:
+    source = DATA / "dbpedia-entity-sample"
+    if not source.is_dir():
+        pytest.skip(f"{source} is not there: set GPTE_SHARED_DATA")
+    (path,) = (source / "qrels").glob("*.tsv")
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    judged = {(query, doc): int(grade) for query, doc, grade in lines}
+    cfg = IngestPairsConfig.of(
+        {"source": str(source), "split": path.stem, "judged_negatives": True}
+    )
+    assert ingest_pairs.hooks.read is not None
+    rows = list(ingest_pairs(ingest_pairs.hooks.read(cfg), cfg))
+    found: dict[tuple[str, str], int] = {}
+    for row in rows:
+        grades = row.get("positive_grades", [1] * len(row["positives"]))
+        found |= {(row["query_id"], d): g for d, g in zip(row["positives"], grades, strict=True)}
+        found |= {(row["query_id"], doc): 0 for doc in row.get("negatives", ())}
+    there = {row["query_id"] for row in rows}
+    assert found == {pair: grade for pair, grade in judged.items() if pair[0] in there}
+    assert set(found.values()) == {0, 1, 2}
 
 
 def test_config_says_what_is_wrong() -> None:
@@ -345,3 +374,11 @@ def test_config_says_what_is_wrong() -> None:
         with pytest.raises(BadOption, match=says):
             IngestConfig.of({"source": "x", **options})
     assert json.dumps(IngestConfig.of({"source": "x"}).model_dump())
+
+
+def test_grades_stay_with_their_positives() -> None:
+    row = {"query_id": "q", "positives": ["a", "b", "c"], "positive_grades": [1, 3, 2]}
+    assert only(row, [2, 1])["positive_grades"] == [2, 3]
+    assert added(row, {"doc_id": "d"})["positive_grades"] == [1, 3, 2, 1]
+    table = table_of([row, {"query_id": "r", "positives": ["a", "b"]}])
+    assert Positives.of(table, one=False).grade.tolist() == [1, 3, 2, 1, 1]

@@ -114,7 +114,7 @@ def test_cleaned_tells_what_each_filter_has_dropped(tmp_path: Path) -> None:
     assert all("nothing to do" in line for line in again.stderr.splitlines() if line)
 
 
-@pytest.mark.parametrize("name", ["quickstart.sh", "own_queries.sh"])
+@pytest.mark.parametrize("name", ["quickstart.sh", "own_queries.sh", "distil.sh"])
 def test_recipe_runs_whole_and_a_second_run_does_nothing(name: str, tmp_path: Path) -> None:
     few(tmp_path / "docs")
     first = recipe(name, tmp_path)
@@ -135,6 +135,25 @@ def test_recipe_runs_whole_and_a_second_run_does_nothing(name: str, tmp_path: Pa
     assert said
     assert all("nothing to do" in line for line in said)
     assert again.stdout == first.stdout
+
+
+def test_distil_scores_every_candidate_and_every_text(tmp_path: Path) -> None:
+    few(tmp_path / "docs")
+    ended = recipe("distil.sh", tmp_path, TOP="12", NEGATIVES="6")
+    assert ended.returncode == 0, ended.stderr
+    run = tmp_path / "run"
+    scored = {row["query"]: row for row in io.read_all(run / "40-scored")}
+    rows = [json.loads(line) for path in io.shards(run / "50-lists") for line in _lines(path)]
+    assert len(rows) == len(scored)
+    for row in rows:
+        candidates = sorted(scored[row["query"]]["candidates"], key=lambda hit: hit["rank"])
+        expected = [hit["rerank_score"] for hit in candidates[:6]]
+        assert row["neg_scores"] == expected, "by rank, dropped ones too"
+        assert row["pos_scores"] == scored[row["query"]]["positive_rerank_scores"]
+    dropped = [hit for row in scored.values() for hit in row["candidates"][:6]]
+    assert any(hit["verdict"] == "drop" for hit in dropped)
+    texts = {row["sentence"] for row in io.read_all(run / "51-leaf")}
+    assert texts >= set(scored) and len(texts) == 40 + len(scored)
 
 
 def test_every_recipe_is_run_by_a_test() -> None:

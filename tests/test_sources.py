@@ -321,8 +321,13 @@ def test_beir(tmp_path: Path, zipped: bool) -> None:
     folder = beir(tmp_path / "c", zipped)
     assert good(folder) == expected(DOCS)
     assert list(pairs(str(folder), "test")) == [
-        {"query_id": "10", "query": "first?", "positives": ["1", "2"]},
-        {"query_id": "11", "query": "second?", "positives": []},
+        {
+            "query_id": "10",
+            "query": "first?",
+            "positives": ["1", "2"],
+            "positive_grades": [1, 2],
+        },
+        {"query_id": "11", "query": "second?", "positives": [], "negatives": ["3", "1"]},
         {"query_id": "12", "query": "", "positives": ["1"]},
         {"query_id": "99", "positives": ["1"]},
     ]
@@ -334,6 +339,9 @@ def test_beir_that_lacks_something(tmp_path: Path) -> None:
         list(pairs(str(folder), "dev"))
     (folder / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\n1\t2\n")
     with pytest.raises(BadInput, match=r"dev\.tsv, line 2 is no judgement"):
+        list(pairs(str(folder), "dev"))
+    (folder / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\n1\t2\t0.5\n")
+    with pytest.raises(BadInput, match="a whole number as score"):
         list(pairs(str(folder), "dev"))
     (folder / "qrels" / "dev.tsv").write_text("1\t2\t1\n2\t2\t1\n")
     with pytest.raises(BadInput, match="expected query-id, corpus-id"):

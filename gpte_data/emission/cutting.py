@@ -24,15 +24,27 @@ def cuts(order: Any, rows: int, size: int | None, gathered: Gathered, shelf: She
         gathered: Where the examples are.
         shelf: The texts of their documents.
     """
+    return cut(len(order), rows, size, _sizes(order, gathered, shelf))
+
+
+def cut(total: int, rows: int, size: int | None, sizes: Iterable[int]) -> list[int]:
+    """Return where shards of so many rows start, and the last one's end; see `cuts`.
+
+    Args:
+        total: How many rows there are in all.
+        rows: The most in a shard.
+        size: The most bytes in one, or None.
+        sizes: How many bytes each row has; not looked at without `size`.
+    """
     if size is None:
-        return [*range(0, len(order), rows), len(order)] if len(order) else [0]
+        return [*range(0, total, rows), total] if total else [0]
     starts, held, count = [0], 0, 0
-    for place, one in enumerate(_sizes(order, gathered, shelf)):
+    for place, one in enumerate(sizes):
         if count and (held + one > size or count == rows):
             starts.append(place)
             held, count = 0, 0
         held, count = held + one, count + 1
-    return [*starts, len(order)] if len(order) else [0]
+    return [*starts, total] if total else [0]
 
 
 def _sizes(order: Any, gathered: Gathered, shelf: Shelf) -> Iterator[int]:

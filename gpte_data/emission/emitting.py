@@ -44,7 +44,8 @@ class Emitting:
         if not len(gathered):
             return
         shelf = self.library.shelved(gathered.used(len(self.library)), room)
-        writing = Writing(self._look(), gathered, self.library, shelf, self.datasets, parts)
+        look = look_of(self.format, self.cfg)
+        writing = Writing(look, gathered, self.library, shelf, self.datasets, parts)
         yield from writing.files()
 
     def _by_split(self, tables: Again, gathering: Gathering) -> Iterator[Event]:
@@ -66,11 +67,11 @@ class Emitting:
             cfg.candidates == "all", cfg.prompt,
         )  # fmt: skip
 
-    def _look(self) -> Look:
-        """Return how files are to look."""
-        cfg, of = self.cfg, self.format.of
-        compression: Compression = "zstd" if of.kind == "parquet" else "none"
-        if cfg.compression != "auto":
-            compression = cfg.compression
-        size = shard_bytes(cfg.shard_size)
-        return Look(self.format, cfg.shard_rows, size, compression, cfg.template)
+
+def look_of(format_: OpenFormat, cfg: EmitConfig) -> Look:
+    """Return how files are to look."""
+    compression: Compression = "zstd" if format_.of.kind == "parquet" else "none"
+    if cfg.compression != "auto":
+        compression = cfg.compression
+    size = shard_bytes(cfg.shard_size)
+    return Look(format_, cfg.shard_rows, size, compression, cfg.template)

@@ -39,6 +39,11 @@ class Library:
         """Return the corpus of a dataset."""
         return self.corpora[self._of[dataset]]
 
+    def span(self, dataset: str) -> slice:
+        """Return which numbers a dataset's documents have."""
+        number = self._of[dataset]
+        return slice(int(self.starts[number]), int(self.starts[number + 1]))
+
     def places(self, dataset: str, doc_ids: Any) -> Any:
         """Return the numbers of a dataset's documents, (n,) in int64; -1 for those unknown."""
         number = self._of[dataset]

@@ -51,6 +51,8 @@ class Candidates:
 def candidates_of(table: Any, *, dropped: bool = False) -> Candidates:
     """Return the candidates of a table's rows, those of a row together, first choice first.
 
+    Where dropped ones count, they come by rank: of a choice they have no place.
+
     Args:
         table: Rows as mining and filters write them, or pairs with written negatives.
         dropped: Whether those count too that a rule has dropped.
@@ -60,7 +62,7 @@ def candidates_of(table: Any, *, dropped: bool = False) -> Candidates:
     if not dropped:
         keep = ~pc.fill_null(pc.equal(mined["verdict"], "drop"), False).to_numpy(False)
     written = pc.equal(mined["source"], WRITTEN).fill_null(False).to_numpy(False)
-    choice = mined["choice"].fill_null(0).to_numpy(False)
+    choice = mined["choice"].fill_null(0).to_numpy(False) * (not dropped)
     order = np.lexsort((choice, ~written, mined["row"]))
     order = order[keep[order]]
     places = pa.array(order)

@@ -20,7 +20,7 @@ TABLE = 4096
 COLUMNS = (
     "query_id", "query", "positives", "negatives", "recipe", "task", "instruction", "language",
     "query_type", "generator", "positive_scores", "positive_rerank_scores", "positive_ceilings",
-    "positive_grades",     "candidates",
+    "positive_grades",     "candidates", "doc_id",
 )  # fmt: skip
 OF_CANDIDATES = ("doc_id", "source", "verdict", "choice", "score", "rerank_score")
 DATASET = "gpte_data.dataset"
@@ -158,7 +158,7 @@ def _check_types(table: Any, path: Path) -> None:
     """Raise BadInput where ids or queries are no texts; Arrow would make numbers into texts."""
     import pyarrow as pa
 
-    for name in ("query_id", "query", "positives", "negatives", "candidates"):
+    for name in ("query_id", "query", "doc_id", "positives", "negatives", "candidates"):
         if name not in table.column_names:
             continue
         type_ = table.schema.field(name).type

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMATS = {
     "sentence-transformers": "n-tuples: anchor, positive, negative_1 … negative_n; pairs, triplets",
     "flagembedding": "query, pos, neg, pos_scores, neg_scores, prompt, type",
+    "leaf": "sentence, label: a text and its teacher's vector; for MSELoss and LEAF",
     "ids": "query and ids of positives and negatives with scores; no text of documents",
 }
 """Name -> what stands in a row."""
@@ -42,6 +43,7 @@ class Format:
             splits have no folder of their own.
         suffix: How their names end, where not as their kind does.
         single: Whether all rows of a part go into one file.
+        of: What `columns` is given: a Block of examples, or a TextBlock of texts and vectors.
     """
 
     kind: Kind
@@ -56,6 +58,7 @@ class Format:
     stem: str = "{number:05d}"
     suffix: str = ""
     single: bool = False
+    of: Literal["examples", "texts"] = "examples"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class OpenFormat:
 
     name: str
     of: Format
-    columns: Callable[["Block"], "Columns"]
+    columns: Callable[[Any], "Columns"]
     beside: Callable[[Sequence[Emitted]], Iterable[TableFile]]
 
 

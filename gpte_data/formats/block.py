@@ -32,10 +32,7 @@ class Documents:
     @cached_property
     def full(self) -> Any:
         """Title and text as models read them (BEIR: joined by a space), (m,)."""
-        if not pc.any(pc.greater(pc.binary_length(self.title), 0)).as_py():
-            return self.text
-        joined = pc.binary_join_element_wise(self.title, self.text, " ")
-        return pc.if_else(pc.equal(self.title, ""), self.text, joined)
+        return full(self.title, self.text)
 
     def lists(self, values: Any) -> Any:
         """Return one value a document, (m,), as a list for each example, (n,)."""
@@ -87,16 +84,39 @@ class Block:
 
     def instructed(self, template: str) -> "Block":
         """Return the block with each instruction in front of its query, as the template says."""
-        before, between = template.split("{instruction}", 1)
-        middle, after = between.split("{query}", 1)
-        parts = [pa.scalar(before), self.instruction, pa.scalar(middle), self.query]
-        joined = pc.binary_join_element_wise(*parts, pa.scalar(after), "")
-        query = pc.if_else(pc.equal(self.instruction, ""), self.query, joined)
-        return replace(self, query=query)
+        return replace(self, query=instructed(self.query, self.instruction, template))
 
     def constant(self, value: str) -> Any:
         """Return one text for each example, (n,)."""
         return pa.repeat(pa.scalar(value), len(self))
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """Texts with a teacher's vectors, for formats that have no examples.
+
+    Attributes:
+        text: (n,) strings, as the teacher has read them, its prompts included.
+        vector: (n, dimension) in float16 or float32.
+    """
+
+    text: Any
+    vector: Any
+
+
+def full(title: Any, text: Any) -> Any:
+    """Return titles and texts joined by a space, (m,); the text where there is no title."""
+    if not pc.any(pc.greater(pc.binary_length(title), 0)).as_py():
+        return text
+    return pc.if_else(pc.equal(title, ""), text, pc.binary_join_element_wise(title, text, " "))
+
+
+def instructed(query: Any, instruction: Any, template: str) -> Any:
+    """Return queries with their instructions in front, (n,), as a template says."""
+    before, between = template.split("{instruction}", 1)
+    middle, after = between.split("{query}", 1)
+    parts = [pa.scalar(before), instruction, pa.scalar(middle), query, pa.scalar(after)]
+    return pc.if_else(pc.equal(instruction, ""), query, pc.binary_join_element_wise(*parts, ""))
 
 
 Columns = Mapping[str, Any]

@@ -1,6 +1,6 @@
 """A BEIR folder: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv (each also .gz or .zst)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gpte_data.errors import BadInput
@@ -33,10 +33,11 @@ def pairs(source: str, split: str) -> Iterator[Row]:
     """Yield each query with the documents judged relevant to it in a split.
 
     A query without any has empty positives; judgements of a query that is not there come as rows
-    without `query`. A judgement of 0 is no positive.
+    without `query`. Grades come as `positive_grades` where one of them is not 1. A document judged
+    0 or less is no positive: it comes among `negatives`.
     """
     queries, qrels = pair_files(source, split)
-    relevant = _relevant(qrels)
+    judged = _judged(qrels)
     for row in records(queries):
         if BROKEN in row:
             yield row
@@ -46,10 +47,21 @@ def pairs(source: str, split: str) -> Iterator[Row]:
         yield {
             "query_id": query_id,
             "query": named.get("text", ""),
-            "positives": relevant.pop(query_id, []),
+            **_sides(judged.pop(query_id, {})),
         }
-    for query_id, positives in relevant.items():
-        yield {"query_id": query_id, "positives": positives}
+    for query_id, grades in judged.items():
+        yield {"query_id": query_id, **_sides(grades)}
+
+
+def _sides(grades: Mapping[str, int]) -> Row:
+    """Return positives, with their grades where they say something, and negatives."""
+    positives = {doc_id: grade for doc_id, grade in grades.items() if grade > 0}
+    found: Row = {"positives": list(positives)}
+    if any(grade != 1 for grade in positives.values()):
+        found["positive_grades"] = list(positives.values())
+    if len(positives) < len(grades):
+        found["negatives"] = [doc_id for doc_id in grades if doc_id not in positives]
+    return found
 
 
 def pair_files(source: str, split: str) -> tuple[Path, Path]:
@@ -70,17 +82,19 @@ def pair_files(source: str, split: str) -> tuple[Path, Path]:
     return queries, path
 
 
-def _relevant(path: Path) -> dict[str, list[str]]:
-    """Return query_id -> relevant doc_ids of a split, in the order of the file."""
-    relevant: dict[str, list[str]] = {}
+def _judged(path: Path) -> dict[str, dict[str, int]]:
+    """Return query_id -> doc_id -> grade, in the order of the file; of two grades the higher."""
+    judged: dict[str, dict[str, int]] = {}
     for number, row in enumerate(table_rows(str(path), Columns()), 2):
         try:
             query_id, doc_id, score = row["query-id"], row["corpus-id"], float(row["score"])
+            if not score.is_integer():
+                raise ValueError(score)
         except (KeyError, ValueError):
             raise BadInput(
                 f"{path}, line {number} is no judgement: "
-                "expected query-id, corpus-id and a number as score, separated by tabs"
+                "expected query-id, corpus-id and a whole number as score, separated by tabs"
             ) from None
-        if score > 0:
-            relevant.setdefault(query_id, []).append(doc_id)
-    return relevant
+        grades = judged.setdefault(query_id, {})
+        grades[doc_id] = max(int(score), grades.get(doc_id, int(score)))
+    return judged

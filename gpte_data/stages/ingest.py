@@ -39,6 +39,9 @@ class IngestConfig(StageConfig):
     split: Annotated[str, Runtime()] = Field(
         "train", description="Which judgements --pairs takes: qrels/SPLIT.tsv."
     )
+    judged_negatives: Annotated[bool, Runtime()] = Field(
+        False, description="With --pairs: documents judged 0 are negatives of their query."
+    )
 
 
 def _read(cfg: IngestConfig) -> Iterator[Row]:
@@ -86,6 +89,8 @@ def _check_columns(cfg: IngestConfig) -> None:
 def _also(cfg: IngestConfig) -> tuple[Stage, StageConfig, str] | None:
     """Return what else `ingest` runs: the collection's pairs, where they are asked for."""
     if not cfg.pairs:
+        if cfg.judged_negatives:
+            raise BadOption("--judged-negatives is for --pairs FOLDER: give that too")
         return None
     if cfg.chunk_words:
         raise BadOption(
@@ -97,7 +102,7 @@ def _also(cfg: IngestConfig) -> tuple[Stage, StageConfig, str] | None:
     from gpte_data.stages.ingest_pairs import IngestPairsConfig, ingest_pairs
 
     pairs = IngestPairsConfig.of(
-        {"source": cfg.source, "split": cfg.split, "shard_rows": cfg.shard_rows}
+        {name: getattr(cfg, name) for name in ("source", "split", "shard_rows", "judged_negatives")}
     )
     return ingest_pairs, pairs, cfg.pairs
 

@@ -10,12 +10,17 @@ from gpte_data.sources import BROKEN, source_identity
 from gpte_data.sources.beir import pairs
 from gpte_data.stage import Context, Event, Hooks, Rejected, Row, stage
 
+LEFT_OUT = "documents judged not relevant, left out (--judged-negatives keeps them)"
+
 
 class IngestPairsConfig(StageConfig):
     """What to read."""
 
     source: Annotated[str, Identity(source_identity)] = Field(description="A folder, BEIR layout.")
     split: str = Field("train", description="Which qrels to take: qrels/SPLIT.tsv.")
+    judged_negatives: bool = Field(
+        False, description="Keep documents judged 0 as negatives of their query."
+    )
     shard_rows: int = Field(8192, ge=1, description="Rows in a shard.")
 
 
@@ -26,7 +31,7 @@ def _read(cfg: IngestPairsConfig) -> Iterator[Row]:
 @stage(
     IngestPairsConfig,
     adds={"query_id", "query", "positives"},
-    version=1,
+    version=2,
     scope="whole",
     hooks=Hooks(read=_read),
 )
@@ -40,10 +45,9 @@ def ingest_pairs(rows: Iterable[Row], cfg: IngestPairsConfig, ctx: Context) -> I
             yield Rejected(row, problem)
             continue
         seen.add(row["query_id"])
-        yield row | {
-            "query": row["query"].strip(),
-            "positives": list(dict.fromkeys(row["positives"])),
-        }
+        if not cfg.judged_negatives and (zeros := row.pop("negatives", ())):
+            ctx.ledger.notes[LEFT_OUT] += len(zeros)
+        yield row | {"query": row["query"].strip()}
 
 
 def _problem(row: Row, split: str, seen: set[str]) -> str | None:
