@@ -62,7 +62,7 @@ FLOORS = [
     ["plan", "inputs"],
     ["run"],
     ["pipe", "talk", "inspection", "tables", "flags", "trial"],
-    ["reasons"],
+    ["reasons", "probing", "probe_tables"],
     ["trial_tables", "reasons_tables", "auditing", "audit_tables"],
     ["trying", "audit_plot"],
     ["commands"],
