@@ -7,7 +7,7 @@ COMMANDS = {
     "audit": "Show how much leaks into mined negatives, by rule and by budget.",
     "embed": "Make a corpus' vectors ahead of mining.",
     "inspect": "Show what is in a dataset or a run: counts, reasons, scores, a few rows.",
-    "probe": "Tell whether training data helps: small maps on frozen vectors, tried on judged queries.",
+    "probe": "Does this data help? Small maps on frozen vectors, tried on judged queries.",
     "show": "List the prompts and pipelines that come with gpte-data, or print one.",
 }
 

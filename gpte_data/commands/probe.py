@@ -31,11 +31,11 @@ def probe(
     ] = 10,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings that the figures are of.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the first training, and of what is drawn.")] = 0,
-    rank: Annotated[int, typer.Option(min=1, help="Of the maps' matrices.")] = 16,
+    rank: Annotated[int, typer.Option(min=1, help="Of the maps' matrices.")] = 32,
     temperature: Annotated[
         float, typer.Option(min=0.001, help="What cosines are divided by in training.")
-    ] = 0.05,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of training.")] = 1e-3,
+    ] = 0.1,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of training.")] = 3e-4,
     query_prompt: Annotated[str, typer.Option(help="Put before each query.")] = "",
     doc_prompt: Annotated[str, typer.Option(help="Put before each document.")] = "",
     max_length: Annotated[

@@ -1,4 +1,4 @@
-"""Does this data help? Small maps on a frozen teacher's vectors, trained on it, then tried elsewhere.
+"""Does this data help? Small maps on a frozen teacher's vectors, trained on it, tried elsewhere.
 
 reading      training rows as (query, positive, negatives), by the names of their columns
 choosing     which rows are trained on, and hashes of all that they must not be tried on

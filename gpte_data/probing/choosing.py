@@ -81,11 +81,20 @@ def _positives(block: list[Example], data: TrainingData, library: Library) -> li
     return [texts[doc_id] for doc_id in ids]
 
 
-def split_off(evaluation: Evaluation, chosen: Chosen) -> tuple[list[Judged], int, int]:
-    """Return the queries that count, and how many are left out: by a positive, by their own text.
+@dataclass(frozen=True)
+class Counted:
+    """The queries that count, and how many do not: by a document, or by their own text."""
 
-    A query does not count if one of its relevant documents is a positive of the training data, or
-    if it is a query there itself.
+    queries: list[Judged]
+    by_document: int
+    by_query: int
+
+
+def split_off(evaluation: Evaluation, chosen: Chosen) -> Counted:
+    """Return the queries that count.
+
+    One does not if a relevant document of it is a positive of the training data, or if it is a
+    query there itself.
     """
     count, by_document, by_query = [], 0, 0
     own = said([one.query for one in evaluation.queries])
@@ -96,4 +105,4 @@ def split_off(evaluation: Evaluation, chosen: Chosen) -> tuple[list[Judged], int
             by_query += 1
         else:
             count.append(one)
-    return count, by_document, by_query
+    return Counted(count, by_document, by_query)

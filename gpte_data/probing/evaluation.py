@@ -1,4 +1,4 @@
-"""An evaluation set in BEIR's layout, held in numbers: queries, grades, and where documents stand."""
+"""An evaluation set in BEIR's layout, in numbers: queries, grades, and where documents stand."""
 
 import math
 from collections import Counter
@@ -45,7 +45,7 @@ class Judged:
 
 @dataclass
 class Evaluation:
-    """A split of a set: its queries, and of each document of its corpus its number (see library)."""
+    """A split of a set: its queries, and the number of each document (see `library`)."""
 
     queries: list[Judged]
     documents: Any

@@ -1,4 +1,4 @@
-"""Every text once, with its vector beside it: those of a corpus where they stand, others in a cache.
+"""Every text once, with its vector: those of a corpus where they stand, others in a cache.
 
 What is looked up is a text's hash. Texts that no corpus holds are written as a dataset of their
 own, whose vectors lie beside it like any corpus'; so a run that was killed goes on, and a cache

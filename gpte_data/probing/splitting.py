@@ -1,6 +1,6 @@
 """Training rows held out to know when to stop: no document is a positive on both sides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from gpte_data.errors import BadInput
@@ -11,7 +11,7 @@ MOST = 1000
 """Rows held out, at most."""
 
 
-def groups(queries: Sequence[int], positives: Sequence[int]) -> Any:
+def groups(queries: Iterable[Any], positives: Iterable[Any]) -> Any:
     """Return a number for each row, (n,): rows with a query or a positive in common share it."""
     import numpy as np
 
@@ -23,11 +23,12 @@ def groups(queries: Sequence[int], positives: Sequence[int]) -> Any:
             node = above
         return node
 
-    for query, positive in zip(queries, positives, strict=True):
-        one, other = root(("q", int(query))), root(("d", int(positive)))
+    asked = [int(query) for query in queries]
+    for query, positive in zip(asked, positives, strict=True):
+        one, other = root(("q", query)), root(("d", int(positive)))
         parent[max(one, other)] = min(one, other)
     numbers: dict[tuple[str, int], int] = {}
-    found = [numbers.setdefault(root(("q", int(query))), len(numbers)) for query in queries]
+    found = [numbers.setdefault(root(("q", query)), len(numbers)) for query in asked]
     return np.array(found, dtype=np.int64)
 
 

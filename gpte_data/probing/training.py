@@ -6,7 +6,8 @@ when the rank of held-out positives no longer improves; the best maps are kept, 
 maps that change nothing if none was better. So data that teach nothing mostly change nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +30,9 @@ POOL = 10_000
 class Settings:
     """How maps are trained."""
 
-    rank: int = 16
-    temperature: float = 0.05
-    learning_rate: float = 1e-3
+    rank: int = 32
+    temperature: float = 0.1
+    learning_rate: float = 3e-4
     batch: int = 64
 
 
@@ -84,6 +85,26 @@ def train(rows: Rows, settings: Settings, seed: int) -> Trained:
         BadInput: There are too few rows to hold some out.
         BadOption: The maps came to numbers that are not finite.
     """
+    with _one_thread():
+        return _train(rows, settings, seed)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run torch on one core: the products are small, and their bits the same on any number."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtra.of("torch", "local") from None
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(rows: Rows, settings: Settings, seed: int) -> Trained:
     out = held_out(rows.group, seed)
     mine, others = np.flatnonzero(~out), np.flatnonzero(out)
     looked = _Look(rows, others, seed)
@@ -114,10 +135,8 @@ class _Model:
     """The matrices, and their optimiser (AdamW)."""
 
     def __init__(self, rows: Rows, settings: Settings, seed: int) -> None:
-        try:
-            import torch
-        except ImportError:
-            raise MissingExtra.of("torch", "local") from None
+        import torch
+
         self.rows, self.settings, self.known = rows, settings, rows.positives()
         dice = torch.Generator().manual_seed(seed)
         dimension = rows.documents.dimension
