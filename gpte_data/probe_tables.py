@@ -68,7 +68,7 @@ def lines(found: Mapping[str, Any], output: Path | None) -> list[str]:
             "teacher alone, and changed nothing"
         )
     if len(runs) == 1:
-        said.append("one training says nothing of chance in training: give --seeds 3")
+        said.append("one training says nothing of chance in training: give --seeds 5")
     said.append(verdict(found))
     if output is not None:
         said.append(f"the maps are in {output}: --teacher adapter:{output}")

@@ -29,7 +29,7 @@ def probe(
     num_negatives: Annotated[
         int, typer.Option(min=0, help="Negatives of a row that are used, at most.")
     ] = 10,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings that the figures are of.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings that the figures are of.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the first training, and of what is drawn.")] = 0,
     rank: Annotated[int, typer.Option(min=1, help="Of the maps' matrices.")] = 32,
     temperature: Annotated[

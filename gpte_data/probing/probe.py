@@ -39,7 +39,7 @@ class Asked:
     cache: Path | None = None
     rows: int = 20_000
     negatives: int = 10
-    seeds: int = 3
+    seeds: int = 5
     seed: int = 0
     query_prompt: str = ""
     doc_prompt: str = ""

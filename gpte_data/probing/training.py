@@ -19,8 +19,8 @@ from gpte_data.errors import BadOption, MissingExtra
 from gpte_data.probing.splitting import held_out
 
 ROUNDS, PATIENCE = 60, 6
-STEPS = 64
-"""The most batches of a round, after which the held-out rows are looked at."""
+STEPS = 12, 64
+"""Batches of a round, after which the held-out rows are looked at: all rows, within these."""
 DECAY = 0.01
 POOL = 10_000
 """Documents, at most, among which held-out positives are ranked."""
@@ -112,7 +112,8 @@ def _train(rows: Rows, settings: Settings, seed: int) -> Trained:
     random = np.random.default_rng([seed, 1])
     best, best_maps, best_round, order = looked.at(None), model.maps(), 0, _endless(mine, random)
     before = best
-    batches = max(1, min(STEPS, -(-len(mine) // settings.batch)))
+    fewest, most = STEPS
+    batches = max(fewest, min(most, -(-len(mine) // settings.batch)))
     for number in range(1, ROUNDS + 1):
         for _ in range(batches):
             size = min(settings.batch, len(mine))
