@@ -27,7 +27,7 @@ from gpte_data.teachers import open_model
 
 NEGATIVES = 3
 """The default of mine_hard_negatives."""
-SEEDS = 10
+SEEDS = 5
 TEACHER = "all-MiniLM-L6-v2"
 Row = dict[str, Any]
 
@@ -75,7 +75,7 @@ def of_stored(texts: dict[str, str], work: Path) -> Any:
     stored = vectors.take(range(len(corpus.doc_ids)))
     place = {text: n for n, text in enumerate(texts.values())}
 
-    class Stored(SentenceTransformer):
+    class Stored(SentenceTransformer):  # type: ignore[misc,unused-ignore]
         """Embeds what is not in the corpus."""
 
         def encode_document(self, texts: list[str], **_: Any) -> Any:
@@ -104,14 +104,16 @@ def variants(source: Path, work: Path) -> dict[str, list[Row]]:
                 continue
             drawn = [one for one in dice.sample(pool, NEGATIVES + len(known)) if one not in known]
             pair = {"anchor": row["query"], "positive": positive}
-            found = ([], drawn[:NEGATIVES], other, ours)
+            found: list[list[str]] = [[], drawn[:NEGATIVES], other, ours]
             for rows, negatives in zip(made.values(), found, strict=True):
                 numbered = {f"negative_{n}": one for n, one in enumerate(negatives, 1)}
                 rows.append(pair | numbered)
     shuffled = [row["positive"] for row in made["mine-negatives"]]
     random.Random(0).shuffle(shuffled)
-    rows = zip(made["mine-negatives"], shuffled, strict=True)
-    made["shuffled positives"] = [{**row, "positive": other} for row, other in rows]
+    made["shuffled positives"] = [
+        {**row, "positive": other}
+        for row, other in zip(made["mine-negatives"], shuffled, strict=True)
+    ]
     return made
 
 
