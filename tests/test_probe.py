@@ -15,11 +15,14 @@ from gpte_data import io
 from gpte_data.backends.adapter import Maps, read_adapter
 from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.cli import app_for
-from gpte_data.errors import GpteError
+from gpte_data.errors import BadOption, GpteError
 from gpte_data.probing.evaluation import Judged
 from gpte_data.probing.measuring import interval, measured
+from gpte_data.probing.probe import Asked
+from gpte_data.probing.probe import probe as run_probe
 from gpte_data.probing.reading import columns
 from gpte_data.probing.splitting import groups, held_out
+from gpte_data.probing.training import Settings
 from gpte_data.stage import Row
 
 TRAIN, TEST, OTHERS, SIGNAL, NOISE = 160, 80, 120, 28, 4
@@ -222,7 +225,7 @@ def test_a_cache_keeps_vectors_and_changes_no_figure(
 
 def test_queries_whose_positive_was_trained_on_are_left_out(world: Path, tmp_path: Path) -> None:
     evaluation(tmp_path / "eval", range(TRAIN - 30, QUERIES))
-    texts = [json.loads(line) for line in (tmp_path / "eval" / "corpus.jsonl").open()]
+    texts = list(io.read(tmp_path / "eval" / "corpus.jsonl"))
     texts[TRAIN - 1]["text"] = f"  DOC{TRAIN - 1}. "  # the same, written otherwise
     lines(tmp_path / "eval" / "corpus.jsonl", texts)
     found = probed(world, world / "train", eval=tmp_path / "eval")
@@ -236,7 +239,7 @@ def test_a_query_that_was_trained_on_is_left_out_with_another_document(
     world: Path, tmp_path: Path
 ) -> None:
     evaluation(tmp_path / "eval", range(TRAIN, QUERIES))
-    rows = [json.loads(line) for line in (tmp_path / "eval" / "queries.jsonl").open()]
+    rows = list(io.read(tmp_path / "eval" / "queries.jsonl"))
     rows[0]["text"] = "Ask3?"
     lines(tmp_path / "eval" / "queries.jsonl", rows)
     found = probed(world, world / "train", eval=tmp_path / "eval")
@@ -372,7 +375,13 @@ def test_teachers_that_embed_no_new_text(world: Path, tmp_path: Path) -> None:
 
 
 def test_training_that_comes_to_no_numbers(world: Path) -> None:
-    assert "--learning-rate" in probe(world, world / "train", "--learning-rate", 1e38).sentence()
+    asked = Asked(
+        world / "train", world / "eval", teacher=f"model2vec:{world / 'teacher'}",
+        settings=Settings(learning_rate=1e30),
+    )  # fmt: skip
+    with pytest.raises(BadOption, match="--learning-rate"):
+        run_probe(asked)
+    assert probe(world, world / "train", "--learning-rate", 2).rc == 2
 
 
 def test_maps_are_not_written_over_what_is_there(world: Path, tmp_path: Path, helped: Any) -> None:
@@ -425,8 +434,8 @@ def test_an_adapted_teacher_mines_with_multiplied_vectors(world: Path, corpus: P
     ok(*mine(corpus, base, "base"))
     ok(*mine(corpus, adapted, "adapted"))
     stored = {path.name: path for path in (corpus / "_vectors").iterdir()}
-    (below,) = (path for name, path in stored.items() if name.startswith("model2vec"))
-    (above,) = (path for name, path in stored.items() if name.startswith("adapter"))
+    (below,) = (path for name, path in stored.items() if "-teacher-" in name)
+    (above,) = (path for name, path in stored.items() if "-maps-" in name)
     maps = read_adapter(world / "maps").maps
     for path in sorted(below.glob("*.npy")):
         moved = maps.documents(np.load(path)).astype(np.float16)
@@ -457,7 +466,7 @@ def test_mining_with_an_adapter_is_resumed_and_the_same_on_two_workers(
     assert files(folder / "two", "*.parquet") == whole
     for path in (folder / "two" / "00001.parquet", folder / "two" / "_done" / "00001.json"):
         path.unlink()
-    (stored,) = (corpus / "_vectors").glob("adapter*")
+    (stored,) = (corpus / "_vectors").glob("*-maps-*")
     (stored / "00001.npy").unlink()
     ok(*mine(corpus, adapted, "two"))
     assert files(folder / "two", "*.parquet") == whole
@@ -474,8 +483,8 @@ def test_another_adapter_is_refused_and_has_vectors_of_its_own(
     assert "files: " in cli(*mine(corpus, f"adapter:{maps}", "out")).sentence()
     assert files(tmp_path / "out") == before
     ok(*mine(corpus, f"adapter:{maps}", "out", "--force"))
-    assert len(list((corpus / "_vectors").glob("adapter*"))) == 2
-    assert len(list((corpus / "_vectors").glob("model2vec*"))) == 1
+    assert len(list((corpus / "_vectors").glob("*-maps-*"))) == 2
+    assert len(list((corpus / "_vectors").glob("*-teacher-*"))) == 1
 
 
 def made(world: Path, maps: Path, seed: int) -> tuple[object, ...]:
@@ -496,7 +505,7 @@ def test_embed_multiplies_and_a_probe_goes_on_from_there(world: Path, corpus: Pa
     ("flags", "told"),
     [
         (("--query-prompt", "query: "), "was trained with --query-prompt '', not 'query: '"),
-        (("--max-length", 8), "--max-length is for st:MODEL"),
+        (("--max-length", 8), "leave out --dtype, --max-length and --truncate-dim"),
         (("--truncate-dim", 8), "leave out --dtype, --max-length and --truncate-dim"),
     ],
 )

@@ -34,7 +34,7 @@ Rank = Annotated[int, typer.Option(min=1, help="Of the maps' matrices.")]
 Temperature = Annotated[
     float, typer.Option(min=0.001, help="What cosines are divided by in training.")
 ]
-Rate = Annotated[float, typer.Option(min=0.0, help="Of training.")]
+Rate = Annotated[float, typer.Option(min=0.0, max=1.0, help="Of training.")]
 QueryPrompt = Annotated[str, typer.Option(help="Put before each query.")]
 DocPrompt = Annotated[str, typer.Option(help="Put before each document.")]
 MaxLength = Annotated[
