@@ -169,6 +169,18 @@ def kept(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(hits, key=lambda hit: (hit.get("source") != WRITTEN, hit.get("choice") or 0))
 
 
+def allowed(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the kept candidates that may be negatives of every positive of a row.
+
+    Where positives have ceilings (`--margin-against each`), those that score no higher than each.
+    """
+    hits = kept(row)
+    if not row.get("positive_ceilings"):
+        return hits
+    lowest = min(row["positive_ceilings"])
+    return [hit for hit in hits if hit.get("source") == WRITTEN or hit["score"] <= lowest]
+
+
 def missing(names: Iterable[str], row: Mapping[str, Any]) -> list[str]:
     """Return those of names that the row lacks."""
     return [name for name in names if row.get(name) is None]

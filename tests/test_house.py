@@ -69,7 +69,7 @@ FLOORS = [
     ["plan", "inputs"],
     ["run"],
     ["pipe", "talk", "inspection", "tables", "flags", "trial"],
-    ["reasons", "reporting", "query_tables"],
+    ["reasons", "reporting", "query_tables", "probing", "probe_tables"],
     ["trial_tables", "reasons_tables", "auditing", "audit_tables"],
     ["trying", "audit_plot"],
     ["commands"],

@@ -29,6 +29,7 @@ EMBEDDERS = {
     "openai": "openai_embedder",
     "vllm": "vllm_embedder",
     "model2vec": "model2vec_embedder",
+    "adapter": "adapter",
 }
 RERANKERS = {
     "maxsim": "maxsim",

@@ -8,6 +8,7 @@ COMMANDS = {
     "embed": "Make a corpus' vectors ahead of mining.",
     "inspect": "Show what is in a dataset or a run: counts, reasons, scores, a few rows.",
     "report": "Write one HTML page about a dataset or a run, with charts and examples.",
+    "probe": "Does this data help? Small maps on frozen vectors, tried on judged queries.",
     "show": "List the prompts and pipelines that come with gpte-data, or print one.",
 }
 

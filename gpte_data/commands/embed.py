@@ -13,7 +13,7 @@ def embed(
     corpus: Annotated[Path, typer.Argument(help="Corpus: the output folder of ingest.")],
     teacher: Annotated[
         str,
-        typer.Option(help="st:MODEL, openai:MODEL (any server), vllm:MODEL or promptreps:MODEL."),
+        typer.Option(help="st:, openai: (any server), vllm:, promptreps:, model2vec: or adapter:."),
     ] = "st:all-MiniLM-L6-v2",
     doc_prompt: Annotated[str, typer.Option(help="Put before each document.")] = "",
     dtype: Annotated[
@@ -54,7 +54,6 @@ def embed(
 
 def _embed(corpus: Path, spec: str, options: "Options", doc_prompt: str) -> None:
     from gpte_data.corpus import open_corpus
-    from gpte_data.embedding import ensure_vectors
     from gpte_data.files import disk_errors
     from gpte_data.manifest import check_finished
     from gpte_data.talk import say_ledger
@@ -67,7 +66,7 @@ def _embed(corpus: Path, spec: str, options: "Options", doc_prompt: str) -> None
         opened = open_corpus((corpus,))
         documents = len(opened.doc_ids)
         model.check(opened, lambda: ())
-        ledger = ensure_vectors(opened, model.vector_spec, model.open)
+        ledger = model.embedded(opened)
         folder = vectors_path(opened.shards[0], model.vector_spec).parent
         if ledger.rows_in:
             say_ledger("embed", ledger)

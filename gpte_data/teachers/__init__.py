@@ -5,6 +5,7 @@
     vllm:MODEL        vLLM, in this process
     promptreps:MODEL  a language model that is asked for one word, in vLLM: dense and sparse
     model2vec:MODEL   static word vectors
+    adapter:FOLDER    one of these through maps that `gpte-data probe` has trained
     vectors:FOLDER    documents.npy and queries.npy, made before, by anything
 
 Models embed the corpus once, beside it, and queries as they come.
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
 PRECOMPUTED = "vectors:"
 PROMPTREPS = "promptreps:"
+ADAPTER = "adapter:"
 BM25 = "bm25"
 """A teacher without vectors, beside others."""
 KINDS = (
-    "st:MODEL, openai:MODEL (any server), vllm:MODEL, promptreps:MODEL, model2vec:MODEL or "
-    "vectors:FOLDER"
+    "st:MODEL, openai:MODEL (any server), vllm:MODEL, promptreps:MODEL, model2vec:MODEL, "
+    "adapter:FOLDER or vectors:FOLDER"
 )
 
 
@@ -109,6 +111,10 @@ def open_model(
         from gpte_data.teachers.promptreps import PromptRepsTeacher
 
         return PromptRepsTeacher(spec, options, query_prompt, doc_prompt)
+    if spec.startswith(ADAPTER):
+        from gpte_data.teachers.adapted import AdaptedTeacher
+
+        return AdaptedTeacher(spec, options, query_prompt, doc_prompt)
     from gpte_data.teachers.model import ModelTeacher
 
     return ModelTeacher(spec, options, query_prompt, doc_prompt)

@@ -8,6 +8,7 @@ from gpte_data.backends import EMBEDDERS, Embedder, Options, check, label, open_
 from gpte_data.backends.embedded import Embedded, embed
 from gpte_data.backends.encoding import embedder_identity
 from gpte_data.corpus import Corpus
+from gpte_data.ledger import Ledger
 from gpte_data.stage import Row
 from gpte_data.vectors import VectorSpec
 
@@ -55,9 +56,13 @@ class ModelTeacher:
 
     def ensure(self, corpus: Corpus) -> Mapping[str, int]:
         """Embed what is missing of the corpus."""
+        return self.embedded(corpus).notes
+
+    def embedded(self, corpus: Corpus) -> Ledger:
+        """Embed what is missing of the corpus; return the books of that."""
         from gpte_data.embedding import ensure_vectors
 
-        return ensure_vectors(corpus, self.vector_spec, self.open).notes
+        return ensure_vectors(corpus, self.vector_spec, self.open)
 
     def documents(self, corpus: Corpus) -> "Vectors":
         """Return the vectors that lie beside the corpus."""
