@@ -19,7 +19,7 @@ def main() -> None:
     options = arguments()
     os.environ.update(OFF)
     import data_designer.config as dd  # type: ignore[import-not-found]
-    import pandas  # type: ignore[import-untyped]
+    import pandas
     from data_designer.interface import DataDesigner  # type: ignore[import-not-found]
 
     seed = pandas.read_json(options.prompts, lines=True)
