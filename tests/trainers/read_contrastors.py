@@ -26,7 +26,7 @@ def shards(spec: dict[str, Any]) -> Any:
     """Yield the rows of a data config, those of each shard last first: by seeking."""
     bucket = spec["bucket"].rsplit("/", 1)[0]
     counts = json.loads(Path(bucket, "counts.json").read_text())
-    offsets = json.loads(gzip.open(Path(bucket, "offsets.json.gz")).read())
+    offsets = json.loads(gzip.decompress(Path(bucket, "offsets.json.gz").read_bytes()))
     total = 0
     for url in braceexpand(spec["bucket"]):
         places = offsets[name_of(url)]

@@ -1,24 +1,38 @@
 """GPL: python train_gpl.py FORMAT FOLDER MODEL, with its datasets and loss.
 
-`gpl.train` calls a way of training that sentence-transformers no longer has: the step is ours.
+The package as a whole asks for parts of transformers that are gone (by way of beir's training), so
+its two modules are taken by file, and the step is ours.
 """
 
 import sys
+from importlib.metadata import files
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import torch
 from beir.datasets.data_loader import GenericDataLoader
-from gpl.toolkit.dataset import GenerativePseudoLabelingDataset, HardNegativeDataset
-from gpl.toolkit.loss import MarginDistillationLoss
 from sentence_transformers import SentenceTransformer
 from told import row, tell
+
+
+def module(name: str) -> Any:
+    """Return a module of GPL without the packages around it."""
+    (path,) = (file for file in files("gpl") or () if str(file) == f"gpl/toolkit/{name}.py")
+    spec = spec_from_file_location(name, path.locate())
+    assert spec is not None
+    assert spec.loader is not None
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 def main(_: str, folder: str, model: str) -> None:
     """Load, look, train one step, tell."""
     corpus, queries, _qrels = GenericDataLoader(folder, prefix="qgen").load(split="train")
-    hard = HardNegativeDataset(str(Path(folder) / "hard-negatives.jsonl"), queries, corpus)
-    margins = GenerativePseudoLabelingDataset(
+    data = module("dataset")
+    hard = data.HardNegativeDataset(str(Path(folder) / "hard-negatives.jsonl"), queries, corpus)
+    margins = data.GenerativePseudoLabelingDataset(
         str(Path(folder) / "gpl-training-data.tsv"), queries, corpus
     )
     examples = [margins[n] for n in range(len(margins))]
@@ -28,14 +42,14 @@ def main(_: str, folder: str, model: str) -> None:
     assert set(triples) <= known, "hard-negatives.jsonl and gpl-training-data.tsv differ"
 
     student = SentenceTransformer(model, device="cpu")
-    loss = MarginDistillationLoss(student)
+    loss = module("loss").MarginDistillationLoss(student)
     optimizer = torch.optim.SGD(student.parameters(), lr=1e-3)
     batch = examples[:4]
     features = [student.tokenize([one.texts[column] for one in batch]) for column in range(3)]
     value = loss(features, torch.tensor([one.label for one in batch]))
     value.backward()
     optimizer.step()
-    tell("gpl", rows, float(value), queries=len(hard))
+    tell("gpl", rows, value.item(), queries=len(hard))
 
 
 if __name__ == "__main__":

@@ -20,18 +20,19 @@ def step(model: str, batch: dict[str, Any]) -> float:
     """Return the loss of a contrastive step on a batch, once it is taken."""
     encoder = AutoModel.from_pretrained(model)
     optimizer = torch.optim.SGD(encoder.parameters(), lr=1e-3)
-    query, documents = (
-        encoder(
-            input_ids=batch[f"{kind}_input_ids"], attention_mask=batch[f"{kind}_attention_mask"]
-        ).last_hidden_state[:, 0]
-        for kind in ("q", "d")
-    )
+    query, documents = (_first_tokens(encoder, batch, kind) for kind in ("q", "d"))
     documents = documents.view(len(query), -1, query.shape[-1])
     scores = torch.einsum("qh,qnh->qn", query, documents)
     loss = torch.nn.functional.cross_entropy(scores, batch["labels"])
     loss.backward()
     optimizer.step()
-    return float(loss)
+    return loss.item()
+
+
+def _first_tokens(encoder: Any, batch: dict[str, Any], kind: str) -> Any:
+    """Return a vector of each text: that of its first token."""
+    inputs = {name: batch[f"{kind}_{name}"] for name in ("input_ids", "attention_mask")}
+    return encoder(**inputs).last_hidden_state[:, 0]
 
 
 def main(name: str, folder: str, model: str) -> None:

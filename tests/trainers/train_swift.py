@@ -1,4 +1,4 @@
-"""ms-swift 3.9 and later: python train_swift.py FORMAT FOLDER MODEL, with one step of its trainer."""
+"""ms-swift 3.9 and later: python train_swift.py FORMAT FOLDER MODEL; one step of its trainer."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""ms-swift 3.8: python train_swift_3_8.py FORMAT FOLDER MODEL, with one step of its trainer."""
+"""ms-swift 3.8: python train_swift_3_8.py FORMAT FOLDER MODEL; one step of its trainer."""
 
 import os
 import sys
