@@ -33,6 +33,7 @@ FIELDS: Mapping[str, str] = {
     "duplicates": "list<string>",
     "written": "list<passage>",
     "positive_scores": "list<float>",
+    "positive_grades": "list<int>",
     "positive_ranks": "list<int>",
     "teachers": "list<string>",
     "positive_words": "list<int>",

@@ -21,7 +21,7 @@ def with_input(stage: Stage, cfg: StageConfig, source: str, path: Path) -> Stage
     A stage that reads its own input finds stdin in a file; one that wants a corpus, and is given
     none, takes its input for it.
     """
-    if stage.hooks.read is not None and source == "-":
+    if stage.hooks.read is not None and (source == "-" or not getattr(cfg, "source", "")):
         return cfg.model_copy(update={"source": str(path)})
     corpus = stage.config.model_fields.get("corpus")
     if corpus is None or corpus.is_required() or getattr(cfg, "corpus", None):

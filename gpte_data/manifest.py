@@ -7,7 +7,6 @@ The input's content comes from its own mark where it has one, so every change re
 follows it.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,23 +105,6 @@ def begin(folder: Path) -> None:
     """Note in an output folder that it is being written, so that nobody reads half of it."""
     (folder / DONE).mkdir(parents=True, exist_ok=True)
     (folder / DONE / UNFINISHED).touch()
-
-
-def note(folder: Path, name: str) -> None:
-    """Note that a file in it is about to get its name."""
-    with (folder / DONE / UNFINISHED).open("a") as notes:
-        notes.write(f"{name}\n")
-
-
-def own_files(folder: Path) -> set[str]:
-    """Return the files of an output folder that its marks or a run's notes name, by their paths."""
-    path = folder / DONE / UNFINISHED
-    found = set(path.read_text().splitlines()) if path.exists() else set()
-    for name in names(folder):
-        with contextlib.suppress(BadInput):  # a damaged mark names none
-            mark = read_mark(folder, name)
-            found |= {str(mark.output["name"])} if mark is not None and mark.output else set()
-    return found
 
 
 def finish(folder: Path) -> None:

@@ -35,7 +35,7 @@ def write_parquet(
 
     with tempfile.TemporaryFile(dir=Path(target.name).parent) as spill:
         schemas = list(_spilled(rows, columns, spill))
-        schema = _in_order(_unified(schemas or [_table([], columns).schema]))
+        schema = _in_order(_unified(schemas or [table_of([], columns).schema]))
         spill.seek(0)
         tables = (_unspilled(spill, schema) for _ in schemas)
         texts = [path for field in schema for path in _texts(field.name, field.type)]
@@ -66,7 +66,7 @@ def _spilled(
 
     source, options = iter(rows), pa.ipc.IpcWriteOptions(compression="lz4")
     while batch := list(islice(source, TABLE)):
-        table = _table(batch, columns)
+        table = table_of(batch, columns)
         with pa.ipc.new_stream(spill, table.schema, options=options) as writer:
             writer.write_table(table)
         yield table.schema
@@ -101,7 +101,7 @@ def _one_type() -> Iterator[None]:
         raise BadInput(f"a column holds several types: {first_line(error)}") from None
 
 
-def _table(rows: list[Row], columns: Mapping[str, str] | None) -> Any:
+def table_of(rows: list[Row], columns: Mapping[str, str] | None = None) -> Any:
     """Return rows as an Arrow table: known fields by their type, others as they come."""
     import pyarrow as pa
 

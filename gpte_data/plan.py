@@ -12,6 +12,7 @@ from gpte_data import io, manifest
 from gpte_data.config import StageConfig
 from gpte_data.errors import BadInput, BadOption, Changed
 from gpte_data.files import visible_files
+from gpte_data.own_files import own_files
 from gpte_data.shard import Job
 from gpte_data.stage import Stage
 
@@ -153,7 +154,7 @@ def _check_foreign(output: Path, jobs: list[Job]) -> None:
     if jobs[0].files:
         found = {path.relative_to(output).as_posix() for path in visible_files(output)}
         hidden = tuple(f"{name}/" for name in (manifest.DONE, manifest.REJECTED, manifest.JOURNAL))
-        known = manifest.own_files(output) | set(BESIDE)
+        known = own_files(output) | set(BESIDE)
         others = sorted(one for one in found - known if not one.startswith(hidden))
         foreign = [one for one in others if one.endswith(DATA)]
     else:

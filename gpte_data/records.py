@@ -90,6 +90,8 @@ class Pair(TypedDict):
     """JSON object of what else was drawn for the recipe."""
     generator: NotRequired[str]
     seed: NotRequired[int]
+    positive_grades: NotRequired[list[int]]
+    """How relevant each positive is by its collection's judgements, where they have grades."""
     negatives: NotRequired[list[str]]
     """Passages written as its negatives; mining scores them beside what it finds."""
     duplicates: NotRequired[list[str]]

@@ -21,6 +21,7 @@ from gpte_data.inputs import (
     with_input,
 )
 from gpte_data.ledger import Ledger
+from gpte_data.own_files import own_files
 from gpte_data.plan import RunOptions, plan, remaining
 from gpte_data.progress import Progress
 from gpte_data.shard import Job
@@ -146,19 +147,23 @@ def _sweep(output: Path, *, force: bool) -> None:
     """Remove what killed runs left: temporaries, and shards without a mark; with force, all."""
     for folder in [output, *(path for path in output.rglob("*") if path.is_dir())]:
         sweep(folder)
+    marked = set() if force else set(manifest.names(output))
     if force:
-        manifest.mark_path(output, manifest.ALL).unlink(missing_ok=True)
-    marked = manifest.names(output)
+        _forget(output)
     for path in io.shard_files(output):
-        if force or io.stem(path) not in marked:
+        if io.stem(path) not in marked:
             path.unlink()
-    for name in manifest.own_files(output) if force else ():
+
+
+def _forget(output: Path) -> None:
+    """Remove what earlier runs have written, the mark of all of it first."""
+    manifest.mark_path(output, manifest.ALL).unlink(missing_ok=True)
+    for name in own_files(output):
         (output / name).unlink(missing_ok=True)
-    if force:
-        for name in marked:
-            manifest.mark_path(output, name).unlink()
-        for path in (output / manifest.REJECTED).glob("*.jsonl"):
-            path.unlink()
+    for name in manifest.names(output):
+        manifest.mark_path(output, name).unlink()
+    for path in (output / manifest.REJECTED).glob("*.jsonl"):
+        path.unlink()
 
 
 def _marks(output: Path, jobs: list[Job]) -> Iterator[Ledger]:

@@ -1,4 +1,4 @@
-"""Files that are written from Arrow tables: Parquet, JSON lines, a tar of samples, lines as they are.
+"""Files that are written from Arrow tables: Parquet, JSON lines, tar, or lines as they are.
 
 A stage that sees the whole input at once may yield such files instead of rows. They say beforehand
 what they are called and how many rows they have; the tables are made when they are written, so a

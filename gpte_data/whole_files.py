@@ -13,6 +13,7 @@ from gpte_data import io, manifest
 from gpte_data.errors import BadInput
 from gpte_data.files import atomic
 from gpte_data.ledger import Ledger
+from gpte_data.own_files import note
 from gpte_data.shard import Job, Tell, options_of, rejected_file, unmark
 from gpte_data.stage import Context, Row, Stage
 from gpte_data.table_files import TableFile, write_file
@@ -57,7 +58,7 @@ def _write_one(file: TableFile, name: str, job: Job) -> None:
     """Write a file and its mark."""
     path = job.output / file.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest.note(job.output, file.name)
+    note(job.output, file.name)
     with atomic(path, partial(unmark, job.output, name)) as target:
         write_file(target, file)
     books = Ledger(rows_out=file.rows if file.counted else 0)

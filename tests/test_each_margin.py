@@ -8,9 +8,9 @@ import pytest
 from conftest import ok
 
 from gpte_data import io
-from gpte_data.layout import taken
 from gpte_data.mining.rules import Rules
 from gpte_data.stage import Row
+from gpte_data.stages import load
 
 SCORES = {"a": 0.9, "b": 0.5, "c1": 0.8, "c2": 0.7, "c3": 0.45, "c4": 0.4, "c5": 0.3, "c6": 0.2}
 """Cosines to the query, of which a and b are the positives."""
@@ -113,18 +113,20 @@ def test_chosen_again_by_another_rule_a_row_has_no_ceilings(tmp_path: Path) -> N
     assert [hit["doc_id"] for hit in row["candidates"] if hit["verdict"] == "drop"] == ["c1", "c2"]
 
 
-@pytest.mark.parametrize("repeat", [False, True])
-def test_what_is_taken_of_few(repeat: bool) -> None:
+@pytest.mark.parametrize("shortage", ["drop", "repeat"])
+def test_what_is_taken_of_few(tmp_path: Path, shortage: str) -> None:
     hits: Any = [{"doc_id": name, "source": "t", "score": 0.5} for name in "abc"]
-    row = {"query_id": "q", "positives": ["p"], "candidates": hits}
+    row = {"query_id": "q", "query": "what", "positives": ["p"], "candidates": hits}
+    io.write(tmp_path / "00000.parquet", [{"doc_id": name, "text": name} for name in "abcpw"])
 
-    def names(negatives: int) -> str | None:
-        found = taken(row, negatives, repeat=repeat)
-        return None if found is None else "".join(hit["doc_id"] for hit in found)
+    def names(row: Row, negatives: int) -> str | None:
+        cfg: Any = {"format": "ids", "num_negatives": negatives, "shortage": shortage}
+        found = list(load("emit")([row], corpus=(tmp_path,), **cfg))
+        return "".join(found[0]["negatives"]) if found else None
 
-    assert [names(0), names(2), names(3)] == ["", "ab", "abc"]
-    assert names(7) == ("abcabca" if repeat else None)
-    assert taken(row | {"candidates": []}, 1, repeat=repeat) is None
+    assert [names(row, 0), names(row, 2), names(row, 3)] == ["", "ab", "abc"]
+    assert names(row, 7) == ("abcabca" if shortage == "repeat" else None)
+    assert names(row | {"candidates": []}, 1) is None
     written = {"doc_id": "w", "source": "written", "score": 0.9}
-    low = row | {"positive_ceilings": [0.9, 0.4], "candidates": [*hits, written]}
-    assert taken(low, 1, repeat=repeat) == [written]
+    low = row | {"positives": ["p", "a"], "positive_ceilings": [0.9, 0.4]}
+    assert names(low | {"candidates": [*hits[1:], written]}, 1) == "w"

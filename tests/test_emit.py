@@ -191,5 +191,5 @@ def test_positives_of_one_query_are_shuffled_apart(tmp_path: Path) -> None:
 
 
 def test_flagembedding_needs_a_negative(tmp_path: Path) -> None:
-    with pytest.raises(BadOption, match="needs at least one negative"):
+    with pytest.raises(BadOption, match="needs at least 1 negative"):
         emit(tmp_path, format="flagembedding", num_negatives=0)

@@ -142,7 +142,7 @@ def test_a_changed_input_shard_is_refused(tmp_path: Path, corpus: Path, pairs: P
     emit = ("emit", source, "-o", out, "--corpus", corpus, "--num-negatives", 0)
     ok(*emit)
     source.write_text(source.read_text().replace(rows[7]["query"], "another query"))
-    assert "(input: " in refused(out, *emit)
+    assert "(source: " in refused(out, *emit)
 
 
 def test_a_changed_source_is_refused(tmp_path: Path) -> None:

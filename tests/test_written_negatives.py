@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from conftest import cli, ok
 
+from gpte_data.emission.options import EmitConfig
 from gpte_data.errors import BadInput
 from gpte_data.inspection import survey
 from gpte_data.io import read_all
 from gpte_data.mining.mine_options import MineConfig
 from gpte_data.records import kept
 from gpte_data.stage import Context, Rejected, Row
-from gpte_data.stages.emit import EmitConfig, emit
+from gpte_data.stages.emit import emit
 from gpte_data.stages.mine_negatives import mine_negatives
 from gpte_data.stages.passages import PassagesConfig, passages
 

@@ -3,26 +3,48 @@
 They lie in files without a name, so nothing of them is left when the process ends, however it does.
 """
 
+import contextlib
 import mmap
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
 import numpy as np
 import pyarrow as pa
+
+
+class Room:
+    """Where such columns lie: files that are gone when the block ends.
+
+    Args:
+        folder: Where there is room; None for the system's own place.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._files = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._files.close()
+
+    def file(self) -> IO[bytes]:
+        """Return a new file."""
+        return self._files.enter_context(tempfile.TemporaryFile(dir=self.folder))
 
 
 class Numbers:
     """A column of numbers.
 
     Args:
-        folder: Where there is room; None for the system's own place.
+        room: Where it lies.
         dtype: Of its numbers.
     """
 
-    def __init__(self, folder: Path | None, dtype: Any) -> None:
-        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    def __init__(self, room: Room, dtype: Any) -> None:
+        self.file = room.file()
         self.dtype = np.dtype(dtype)
         self.length = 0
 
@@ -44,12 +66,12 @@ class Texts:
     """A column of texts.
 
     Args:
-        folder: Where there is room; None for the system's own place.
+        room: Where it lies.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self.lengths = Numbers(folder, np.int64)
+    def __init__(self, room: Room) -> None:
+        self.file = room.file()
+        self.lengths = Numbers(room, np.int64)
         self.bytes = 0
         self._map: Any = None
         self._array: Any = None
@@ -108,6 +130,6 @@ def ragged(starts: Any, counts: Any) -> Any:
     return np.arange(int(ends[-1]) if len(ends) else 0, dtype=np.int64) + shifts
 
 
-def offsets_of(counts: Iterable[int] | Any) -> Any:
+def offsets_of(counts: Any) -> Any:
     """Return where lists of these lengths start, and the last one's end, (n + 1,) in int32."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)

@@ -1,11 +1,11 @@
 """Trainers' formats: one file each, and a name in FORMATS.
 
 A format's module has `FORMAT`, what its files are like, and `columns(block)`, what stands in them,
-from examples as columns; where it needs other files beside (a corpus, counts), `beside(emitted)`
-yields them. What an example of it looks like is shown by `sample.py`, with the very same code.
+from examples as columns; where it needs other files beside (a corpus, counts), `beside(parts)`
+yields them, from all parts (splits, datasets) that were written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -56,10 +56,13 @@ class Format:
         texts: Whether documents' texts stand in its rows.
         place: Where an instruction goes: a field of its own, or in front of the query.
         folder: Inside the output, where its rows go: PyLate's `train`.
-        stem: How its shards are called instead of 00000: `shard-00000`.
-        per_document: Whether each document is a row: n examples of m documents are m rows.
+        stem: How its shards are called, {number:05d} or {split}; where the split is in the name,
+            splits have no folder of their own.
+        suffix: How their names end, where not as their kind does.
+        single: Whether all rows of a part go into one file.
         compression: The only one that its loader reads, or None where it reads any.
-        configs: Of the card, name -> folder, where it is loaded in parts: MTEB's corpus, queries.
+        configs: Name -> files of what a dataset of it is loaded by, where that is not its rows
+            alone: MTEB's corpus, queries, qrels; with {split} where each split has its own.
     """
 
     kind: Kind | None
@@ -71,19 +74,21 @@ class Format:
     texts: bool = True
     place: Literal["query", "field"] = "query"
     folder: str = ""
-    stem: str = "{:05d}"
-    per_document: bool = False
+    stem: str = "{number:05d}"
+    suffix: str = ""
+    single: bool = False
     compression: Compression | None = None
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Emitted:
-    """What a format may know of all that was written, for the files that it puts beside.
+    """What a format may know of a part that was written, for the files that it puts beside.
 
     Attributes:
         folder: Of this part inside the output: "", or a split's and a dataset's.
         split: Its split, or "train" where there are none.
+        dataset: Its dataset, where each has a folder of its own; else "".
         shards: Its files, in order.
         blocks: Yields its examples again, without texts of documents.
         passages: Yields all documents of its corpus as tables: doc_id, title, text.
@@ -93,6 +98,7 @@ class Emitted:
 
     folder: str
     split: str
+    dataset: str
     shards: list[TableFile]
     blocks: Callable[[], Iterator["Block"]]
     passages: Callable[[], Iterator[Any]]
@@ -112,10 +118,10 @@ class OpenFormat:
     name: str
     of: Format
     columns: Callable[["Block"], "Columns"]
-    beside: Callable[[Emitted], Iterable[TableFile]]
+    beside: Callable[[Sequence[Emitted]], Iterable[TableFile]]
 
 
-def _nothing(emitted: Emitted) -> Iterable[TableFile]:
+def _nothing(parts: Sequence[Emitted]) -> Iterable[TableFile]:
     """Put no file beside."""
     return ()
 

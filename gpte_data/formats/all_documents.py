@@ -19,17 +19,10 @@ def all_documents(block: Block) -> Documents:
         for name in ("doc_id", "title", "text")
     )
     score = np.concatenate([positives.score, negatives.score])[order.to_numpy()]
-    return Documents(offsets, ids, titles, texts, score)
+    grade = np.concatenate([positives.grade, negatives.grade])[order.to_numpy()]
+    return Documents(offsets, ids, titles, texts, score, grade)
 
 
 def _examples(documents: Documents) -> np.ndarray:
     """Return of each document the number of its example, (m,)."""
     return np.repeat(np.arange(len(documents.offsets) - 1), documents.counts())
-
-
-def labels(block: Block) -> pa.Array:
-    """Return 1 for each positive and 0 for each negative, in that order, (m,) in int32."""
-    positives, negatives = block.positives.counts(), block.negatives.counts()
-    counts = np.stack([positives, negatives], axis=1).reshape(-1)
-    kinds = np.tile(np.array([1, 0], dtype=np.int32), len(block))
-    return pa.array(np.repeat(kinds, counts))

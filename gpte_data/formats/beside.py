@@ -1,7 +1,7 @@
 """Files beside the shards that several formats need: a corpus, queries, judgements."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ def corpus_file(passages: Tables, name: str, id_name: str, text_name: str) -> Ta
     def tables() -> Iterator[pa.Table]:
         for table in passages():
             ids, title, text = (_array(table[column]) for column in ("doc_id", "title", "text"))
-            full = Documents(None, ids, title, text, None).full
+            full = Documents(None, ids, title, text, None, None).full
             yield pa.table({id_name: ids, text_name: full})
 
     return beside_file(name, tables)
@@ -41,12 +41,16 @@ def titled_corpus_file(passages: Tables, name: str, id_name: str) -> TableFile:
     return beside_file(name, tables)
 
 
-def query_file(emitted: Emitted, name: str, id_name: str, text_name: str) -> TableFile:
-    """Return a file of the queries, each once."""
+def query_file(parts: Sequence[Emitted], name: str, id_name: str, text_name: str) -> TableFile:
+    """Return a file of the queries of all parts, each once."""
+
+    def blocks() -> Iterator[Block]:
+        for part in parts:
+            yield from part.blocks()
 
     def tables() -> Iterator[pa.Table]:
-        first, start = _firsts(emitted), 0
-        for block in emitted.blocks():
+        first, start = _firsts(blocks()), 0
+        for block in blocks():
             mask = pa.array(first[start : start + len(block)])
             start += len(block)
             yield pa.table({id_name: block.query_id, text_name: block.query}).filter(mask)
@@ -74,26 +78,30 @@ def lines(texts: Iterator[str]) -> pa.Table:
 
 
 def qrels(block: Block) -> dict[str, pa.Array]:
-    """Return query-id, corpus-id and score, 1, of each positive, (m,)."""
+    """Return query-id, corpus-id and score, its grade, of each positive, (m,)."""
     ids = block.positives.doc_id
     query = block.query_id.take(pc.list_parent_indices(block.positives.lists(ids)))
-    score = pa.array(np.ones(len(ids), dtype=np.int32))
+    score = pa.array(block.positives.grade).cast(pa.int32())
     return {"query-id": query, "corpus-id": ids, "score": score}
 
 
-def qrels_file(emitted: Emitted, name: str) -> TableFile:
-    """Return BEIR's judgements: tab-separated, with a header."""
+def qrels_lines(block: Block) -> pa.Array:
+    """Return BEIR's judgements: lines of a tab-separated file, its header before the first."""
+    columns = qrels(block)
+    check_tabs(columns["query-id"])
+    check_tabs(columns["corpus-id"])
+    joined = [columns["query-id"], columns["corpus-id"], columns["score"].cast(pa.string())]
+    found = pc.binary_join_element_wise(*joined, "\t")
+    if len(block) and block.number[0] == 0:
+        header = pa.array(["\t".join(columns)], pa.string())
+        found = pa.concat_arrays([header, found])
+    return found
 
-    def tables() -> Iterator[pa.Table]:
-        yield lines(iter(["query-id\tcorpus-id\tscore"]))
-        for block in emitted.blocks():
-            columns = qrels(block)
-            check_tabs(columns["query-id"])
-            check_tabs(columns["corpus-id"])
-            joined = [columns["query-id"], columns["corpus-id"], columns["score"].cast(pa.string())]
-            yield pa.table({"line": pc.binary_join_element_wise(*joined, "\t")})
 
-    return beside_file(name, tables, examples(emitted))
+def by_folder(parts: Sequence[Emitted]) -> Iterator[tuple[str, list[Emitted]]]:
+    """Yield parts that share a folder, with its path; splits do where their name is a file's."""
+    for path in dict.fromkeys(part.path for part in parts):
+        yield path, [part for part in parts if part.path == path]
 
 
 def examples(emitted: Emitted) -> int:
@@ -112,9 +120,9 @@ def check_tabs(ids: Any) -> None:
         )
 
 
-def _firsts(emitted: Emitted) -> np.ndarray:
+def _firsts(blocks: Iterator[Block]) -> np.ndarray:
     """Return which examples are the first of their query, (n,)."""
-    keys = [hashes(block.query_id.to_pylist()) for block in emitted.blocks()]
+    keys = [hashes(block.query_id.to_pylist()) for block in blocks]
     found = np.concatenate(keys) if keys else np.zeros((0, 2), np.uint64)
     order = np.lexsort((found[:, 1], found[:, 0]))
     again = (found[order[1:]] == found[order[:-1]]).all(axis=1)

@@ -18,6 +18,8 @@ class Documents:
         offsets: Where each example's documents start, and the last one's end, (n + 1,) in int32.
         doc_id: (m,) strings, as are title and text; a title is "" where there is none.
         score: How well each answers its query, (m,) in float32; NaN where nobody scored it.
+        grade: How relevant each is by judgements, (m,) in int32: 1 for a positive where no grades
+            were given, 0 for a negative.
     """
 
     offsets: Any
@@ -25,6 +27,7 @@ class Documents:
     title: Any
     text: Any
     score: Any
+    grade: Any
 
     @cached_property
     def full(self) -> Any:

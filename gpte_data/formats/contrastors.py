@@ -7,7 +7,7 @@ parent. Offsets are of bytes in the uncompressed stream
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -16,7 +16,9 @@ from gpte_data.formats.beside import beside_file, lines
 from gpte_data.formats.block import Block, Columns
 from gpte_data.table_files import TableFile, json_lines
 
-FORMAT = Format("jsonl", one_positive=True, equal=True, stem="shard-{:05d}", compression="gzip")
+FORMAT = Format(
+    "jsonl", one_positive=True, equal=True, stem="shard-{number:05d}", compression="gzip"
+)
 _WAYS = {"self": [], "paired": [["query", "document"]]}
 _TRIPLET = {"triplet": [["query", "document", "negatives"]]}
 _METADATA = pa.struct(
@@ -37,14 +39,18 @@ def columns(block: Block) -> Columns:
     }
 
 
-def beside(emitted: Emitted) -> Iterator[TableFile]:
+def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
     """Yield counts.json, offsets.json.gz and data.yaml."""
-    counts = {_key(emitted, shard): shard.rows for shard in emitted.shards}
-    both = {"count_per_file": counts, "total_count": sum(counts.values())}
-    text = json.dumps(both, indent=1)
-    yield beside_file(f"{emitted.path}counts.json", lambda: iter([lines(iter([text]))]))
-    yield beside_file(f"{emitted.path}offsets.json.gz", lambda: _offsets(emitted))
-    yield beside_file(f"{emitted.path}data.yaml", lambda: iter([lines(_yaml(emitted))]))
+    for part in parts:
+        yield from _beside(part)
+
+
+def _beside(part: Emitted) -> Iterator[TableFile]:
+    counts = {_key(part, shard): shard.rows for shard in part.shards}
+    text = json.dumps({"count_per_file": counts, "total_count": sum(counts.values())}, indent=1)
+    yield beside_file(f"{part.path}counts.json", lambda: iter([lines(iter([text]))]))
+    yield beside_file(f"{part.path}offsets.json.gz", lambda: _offsets(part))
+    yield beside_file(f"{part.path}data.yaml", lambda: iter([lines(_yaml(part))]))
 
 
 def _key(emitted: Emitted, shard: TableFile) -> str:

@@ -6,7 +6,7 @@ negative of each query comes first, then the second of each, and so on: GPL does
 (https://github.com/UKPLab/gpl).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +16,17 @@ from gpte_data.formats import Emitted, Format
 from gpte_data.formats.beside import (
     beside_file,
     check_tabs,
-    examples,
-    qrels_file,
+    qrels_lines,
     query_file,
     titled_corpus_file,
 )
 from gpte_data.formats.block import Block, Columns
 from gpte_data.table_files import TableFile
 
-FORMAT = Format(None, least=1, scored=True, texts=False)
+FORMAT = Format(
+    "jsonl", least=1, scored=True, texts=False, stem="hard-negatives", single=True,
+    compression="none",
+)  # fmt: skip
 MINER = "gpte-data"
 
 
@@ -38,24 +40,22 @@ def columns(block: Block) -> Columns:
     }
 
 
-def beside(emitted: Emitted) -> Iterator[TableFile]:
-    """Yield all files that GPL reads."""
-
-    def hard_negatives() -> Iterator[pa.Table]:
-        for block in emitted.blocks():
-            yield pa.table(dict(columns(block)))
-
-    path = emitted.path
-    yield beside_file(f"{path}hard-negatives.jsonl", hard_negatives, examples(emitted))
-    yield beside_file(f"{path}gpl-training-data.tsv", lambda: _margins(emitted))
-    yield titled_corpus_file(emitted.used, f"{path}corpus.jsonl", "_id")
-    yield query_file(emitted, f"{path}qgen-queries.jsonl", "_id", "text")
-    yield beside_only(qrels_file(emitted, f"{path}qgen-qrels/train.tsv"))
+def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
+    """Yield what else GPL reads."""
+    for part in parts:
+        yield from _beside(part)
 
 
-def beside_only(file: TableFile) -> TableFile:
-    """Return a file whose rows don't count as examples."""
-    return beside_file(file.name, file.tables)
+def _beside(part: Emitted) -> Iterator[TableFile]:
+    def judgements() -> Iterator[pa.Table]:
+        for block in part.blocks():
+            yield pa.table({"line": qrels_lines(block)})
+
+    path = part.path
+    yield beside_file(f"{path}gpl-training-data.tsv", lambda: _margins(part))
+    yield titled_corpus_file(part.used, f"{path}corpus.jsonl", "_id")
+    yield query_file([part], f"{path}qgen-queries.jsonl", "_id", "text")
+    yield beside_file(f"{path}qgen-qrels/train.tsv", judgements)
 
 
 def _margins(emitted: Emitted) -> Iterator[pa.Table]:

@@ -3,18 +3,21 @@
 (https://embeddings-benchmark.github.io/mteb/, RetrievalDatasetLoader)
 """
 
-from collections.abc import Iterator
-
-import pyarrow as pa
+from collections.abc import Iterator, Sequence
 
 from gpte_data.formats import Emitted, Format
-from gpte_data.formats.beside import beside_file, examples, qrels, query_file, titled_corpus_file
+from gpte_data.formats.beside import by_folder, qrels, query_file, titled_corpus_file
 from gpte_data.formats.block import Block, Columns
 from gpte_data.table_files import TableFile
 
 FORMAT = Format(
-    None, texts=False, configs={"corpus": "corpus", "queries": "queries", "qrels": "qrels"}
-)
+    "parquet", texts=False, folder="qrels", stem="{split}", single=True,
+    configs={
+        "corpus": "corpus/*.parquet",
+        "queries": "queries/*.parquet",
+        "qrels": "qrels/{split}.parquet",
+    },
+)  # fmt: skip
 
 
 def columns(block: Block) -> Columns:
@@ -22,14 +25,8 @@ def columns(block: Block) -> Columns:
     return qrels(block)
 
 
-def beside(emitted: Emitted) -> Iterator[TableFile]:
-    """Yield qrels, queries and the corpus, with all documents, as Parquet."""
-
-    def judgements() -> Iterator[pa.Table]:
-        for block in emitted.blocks():
-            yield pa.table(dict(columns(block)))
-
-    path, name = emitted.path, f"{emitted.split}.parquet"
-    yield beside_file(f"{path}qrels/{name}", judgements, examples(emitted))
-    yield query_file(emitted, f"{path}queries/{name}", "id", "text")
-    yield titled_corpus_file(emitted.passages, f"{path}corpus/{name}", "id")
+def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
+    """Yield the corpus, with all documents, and the queries of all splits."""
+    for path, some in by_folder(parts):
+        yield query_file(some, f"{path}queries/00000.parquet", "id", "text")
+        yield titled_corpus_file(some[0].passages, f"{path}corpus/00000.parquet", "id")

@@ -6,7 +6,8 @@ Without `cycle_positive_docs` only the first positive is read, so each is an exa
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -15,7 +16,7 @@ from gpte_data.formats.beside import beside_file, corpus_file, examples, lines, 
 from gpte_data.formats.block import Block, Columns, Documents
 from gpte_data.table_files import TableFile, json_lines
 
-FORMAT = Format(None, one_positive=True, texts=False)
+FORMAT = Format(None, one_positive=True, texts=False, suffix=".json")
 
 
 def columns(block: Block) -> Columns:
@@ -28,15 +29,19 @@ def columns(block: Block) -> Columns:
     }
 
 
-def beside(emitted: Emitted) -> Iterator[TableFile]:
+def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
     """Yield the examples, the corpus and what is said about it."""
-    corpus_id = slug(emitted.folder)
-    where = f"{emitted.path}corpus"
+    for part in parts:
+        yield from _beside(part)
+
+
+def _beside(part: Emitted) -> Iterator[TableFile]:
+    corpus_id, where = slug(part.folder), f"{part.path}corpus"
     about = json.dumps({"class": "TextQADataset", "corpus_id": corpus_id})
-    name = f"{emitted.path}{emitted.split}.json"
-    yield beside_file(name, lambda: _document(emitted, corpus_id), examples(emitted))
+    document = partial(_document, part, corpus_id)
+    yield beside_file(f"{part.path}{part.split}.json", document, examples(part))
     yield beside_file(f"{where}/merlin_metadata.json", lambda: iter([lines(iter([about]))]))
-    yield corpus_file(emitted.used, f"{where}/train.parquet", "id", "text")
+    yield corpus_file(part.used, f"{where}/train.parquet", "id", "text")
 
 
 def _document(emitted: Emitted, corpus_id: str) -> Iterator[pa.Table]:

@@ -4,7 +4,7 @@ KDProcessing takes the first `n_ways` documents of a row, 32 where nothing is sa
 text for an id that it does not find (https://lightonai.github.io/pylate/documentation/training/).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gpte_data.formats import Emitted, Format
 from gpte_data.formats.all_documents import all_documents
@@ -14,7 +14,7 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "parquet", one_positive=True, equal=True, least=1, scored=True, texts=False, folder="train",
-    configs={"train": "train", "queries": "queries", "documents": "documents"},
+    configs={name: f"{name}/*.parquet" for name in ("train", "queries", "documents")},
 )  # fmt: skip
 
 
@@ -28,8 +28,9 @@ def columns(block: Block) -> Columns:
     }
 
 
-def beside(emitted: Emitted) -> Iterator[TableFile]:
+def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
     """Yield queries and documents."""
-    yield query_file(emitted, f"{emitted.path}queries/00000.parquet", "query_id", "text")
-    where = f"{emitted.path}documents/00000.parquet"
-    yield corpus_file(emitted.used, where, "document_id", "text")
+    for part in parts:
+        yield query_file([part], f"{part.path}queries/00000.parquet", "query_id", "text")
+        where = f"{part.path}documents/00000.parquet"
+        yield corpus_file(part.used, where, "document_id", "text")

@@ -15,7 +15,7 @@ FORMAT = Format("parquet", one_positive=True, equal=True)
 def columns(block: Block) -> Columns:
     """Return anchor, positive, negative_1 … negative_n."""
     texts = {"anchor": block.query, "positive": block.positives.full}
-    return texts | negatives(block)
+    return {**texts, **negatives(block)}
 
 
 def negatives(block: Block) -> dict[str, Any]:

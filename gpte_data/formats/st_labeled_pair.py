@@ -1,4 +1,6 @@
-"""sentence-transformers, a pair with a label: 1 for a positive, 0 for a negative; a row a document.
+"""sentence-transformers, a pair with a label: 1 for a positive, 0 for a negative.
+
+Each document of an example is a row, so there are more rows than examples.
 
 For CoSENTLoss, CosineSimilarityLoss, and a CrossEncoder's BinaryCrossEntropyLoss
 (https://sbert.net/docs/cross_encoder/loss_overview.html).
@@ -8,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from gpte_data.formats import Format
-from gpte_data.formats.all_documents import all_documents, labels
+from gpte_data.formats.all_documents import all_documents
 from gpte_data.formats.block import Block, Columns
 
-FORMAT = Format("parquet", per_document=True)
+FORMAT = Format("parquet")
 
 
 def columns(block: Block) -> Columns:
@@ -21,5 +23,5 @@ def columns(block: Block) -> Columns:
     return {
         "anchor": block.query.take(pa.array(example)),
         "positive": documents.full,
-        "label": labels(block).cast(pa.float32()),
+        "label": pa.array((documents.grade > 0).astype(np.float32)),
     }

@@ -5,7 +5,7 @@ one (https://github.com/texttron/tevatron, retriever/dataset.py): so that both s
 corpus has titles inside `text` and no column for them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -28,6 +28,7 @@ def columns(block: Block) -> Columns:
     }
 
 
-def beside(emitted: Emitted) -> Iterator[TableFile]:
+def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
     """Yield the corpus: docid and text."""
-    yield corpus_file(emitted.used, f"{emitted.path}corpus/corpus.jsonl", "docid", "text")
+    for part in parts:
+        yield corpus_file(part.used, f"{part.path}corpus/corpus.jsonl", "docid", "text")

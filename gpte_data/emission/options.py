@@ -1,0 +1,79 @@
+"""What emission is told, and which files stand behind that."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from gpte_data.config import Identity, StageConfig
+from gpte_data.corpus import corpus_identity
+from gpte_data.emission.sources import sources_identity
+from gpte_data.errors import BadOption
+from gpte_data.formats import FORMATS
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([KMG]?)B?\s*$", re.IGNORECASE)
+
+
+def corpora_identity(given: Iterable[str]) -> list[Any]:
+    """Return what of corpora enters a fingerprint: whose they are, and their contents."""
+    found: list[Any] = []
+    for one in given:
+        name, equals, folder = str(one).partition("=")
+        named = bool(equals) and not Path(one).exists()
+        [content] = corpus_identity([Path(folder if named else one)])
+        found.append([name, content] if named else content)
+    return found
+
+
+def shard_bytes(size: str) -> int | None:
+    """Return how many bytes `500MB` are; None of nothing."""
+    if not size:
+        return None
+    match = _SIZE.match(size)
+    if match is None or float(match[1]) <= 0:
+        raise BadOption(f"--shard-size {size!r} won't do: expected a size such as 500MB or 2GB")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+TEMPLATE = "Instruct: {instruction}\nQuery: {query}"
+
+
+class EmitConfig(StageConfig):
+    """For whom to write, and how much."""
+
+    source: Annotated[str, Identity(sources_identity)] = Field(
+        "", description="A dataset, a folder of datasets, NAME=FOLDER,NAME=FOLDER, or -."
+    )
+    corpus: Annotated[tuple[str, ...], Identity(corpora_identity)] = Field(
+        description="Corpus with the texts, or NAME=FOLDER; may be given more than once."
+    )
+    format: str = Field(
+        "sentence-transformers", description=f"Whose format: {', '.join(FORMATS)}; or list."
+    )
+    num_negatives: int = Field(
+        5, ge=0, description="Negatives in each example; see --shortage for a query with fewer."
+    )
+    shortage: Literal["drop", "repeat", "keep"] = Field(
+        "drop", description="Of examples with fewer negatives: drop, repeat, or keep what there is."
+    )
+    candidates: Literal["kept", "all"] = Field(
+        "kept", description="Which may be negatives: kept ones, or all, to distil their scores."
+    )
+    scores: Literal["auto", "teacher", "reranker"] = Field(
+        "auto", description="Whose scores are written; auto: the reranker's where all have one."
+    )
+    prompt: str = Field("", description="Instruction where a row has none.")
+    template: str = Field(
+        TEMPLATE, description="Instruction and query, for formats without a field for it."
+    )
+    seed: int = Field(0, description="Seed of the shuffle.")
+    shard_rows: int = Field(8192, ge=1, description="Most rows in a shard.")
+    shard_size: str = Field(
+        "", description="Most bytes of text in a shard, before compression: 500MB, 2GB."
+    )
+    compression: Literal["auto", "none", "snappy", "gzip", "zstd"] = Field(
+        "auto", description="Of shards; auto: zstd for Parquet, none for JSON lines."
+    )
