@@ -1,0 +1,93 @@
+"""A small collection in many scripts, mined, and scifact beside it where it is there.
+
+What stands in examples is worked out here again, from the rows alone, for tests to compare with.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conftest import ROOT, ok
+from gpte_data import io
+
+WORDS = ("sand", "Fluß", "河", "الماء", "глина", "mar\u2028azul", "'quoted' \"text\"", "😀 ümlaut")
+NEGATIVES = 3
+SHARED = Path(os.environ.get("GPTE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Corpora, mined rows, and what stands in them.
+
+    Attributes:
+        corpora: Folders of documents.
+        rows: A folder of mined rows.
+        texts: doc_id -> title and text, as models read them.
+        titles: doc_id -> title.
+    """
+
+    corpora: list[Path]
+    rows: Path
+    texts: dict[str, str]
+    titles: dict[str, str]
+
+    def emit(self, out: Path, name: str, *options: object) -> Path:
+        """Emit in a format, with three negatives, several shards."""
+        corpora = [word for folder in self.corpora for word in ("--corpus", folder)]
+        ok(
+            "emit", self.rows, *corpora, "-o", out, "--format", name,
+            *([] if "--num-negatives" in options else ["--num-negatives", NEGATIVES]),
+            "--shard-rows", 8, *options,
+        )  # fmt: skip
+        return out
+
+
+def make(folder: Path, scifact: int = 0) -> Collection:
+    """Write the collection.
+
+    Args:
+        folder: Where.
+        scifact: How many mined claims of scifact are added where it is there.
+    """
+    corpora, rows = [folder / "corpus"], folder / "rows"
+    io.write(corpora[0] / "00000.parquet", [_document(i) for i in range(60)])
+    io.write(rows / "00000.parquet", [_row(i) for i in range(14)])
+    if scifact and (SHARED / "scifact").exists():
+        mined = _scifact(folder / "scifact")
+        corpora.append(folder / "scifact" / "corpus")
+        io.write(rows / "00001.parquet", mined[:scifact])
+    documents = [row for corpus in corpora for row in io.read_all(corpus)]
+    texts = {row["doc_id"]: f"{row['title']} {row['text']}".strip() for row in documents}
+    titles = {row["doc_id"]: row["title"] for row in documents}
+    return Collection(corpora, rows, texts, titles)
+
+
+def _scifact(folder: Path) -> list[dict[str, Any]]:
+    """Return claims of scifact with negatives mined by MiniLM, from the first words of each."""
+    corpus, pairs = folder / "corpus", folder / "pairs"
+    ok("ingest", SHARED / "scifact", "-o", corpus, "--pairs", pairs)
+    ok(
+        "mine-negatives", pairs, "--corpus", corpus, "-o", folder / "mined", "--max-length", 48,
+        "--num-negatives", NEGATIVES, "--relative-margin", "0.05", "--limit", "60",
+    )  # fmt: skip
+    return list(io.read_all(folder / "mined"))
+
+
+def _document(i: int) -> dict[str, Any]:
+    word = WORDS[i % len(WORDS)]
+    return {"doc_id": f"d{i}", "title": f"Titel {word}" if i % 3 else "", "text": f"{word} no {i}."}
+
+
+def _row(i: int) -> dict[str, Any]:
+    positives = [f"d{i}", f"d{i + 20}"] if i % 4 == 0 else [f"d{i}"]
+    candidates = [
+        {"doc_id": f"d{(i + 40 + 3 * rank) % 60}", "rank": rank, "score": 0.75 - rank / 8,
+         "source": "st:t", "verdict": "keep", "reason": "r"}
+        for rank in range(1, NEGATIVES + 1 + i % 2)
+    ]  # fmt: skip
+    return {
+        "query_id": f"q{i}", "query": f"who carries {WORDS[i % len(WORDS)]}, {i}?",
+        "instruction": "Find a passage" if i % 2 else "", "positives": positives,
+        "positive_scores": [0.9375, 0.875][: len(positives)], "candidates": candidates,
+    }  # fmt: skip
