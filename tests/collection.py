@@ -3,6 +3,7 @@
 What stands in examples is worked out here again, from the rows alone, for tests to compare with.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,11 @@ def make(folder: Path, scifact: int = 0) -> Collection:
         mined = _scifact(folder / "scifact")
         corpora.append(folder / "scifact" / "corpus")
         io.write(rows / "00001.parquet", mined[:scifact])
+    return opened(corpora, rows)
+
+
+def opened(corpora: list[Path], rows: Path) -> Collection:
+    """Return a collection that is there."""
     documents = [row for corpus in corpora for row in io.read_all(corpus)]
     texts = {row["doc_id"]: f"{row['title']} {row['text']}".strip() for row in documents}
     titles = {row["doc_id"]: row["title"] for row in documents}
@@ -64,14 +70,33 @@ def make(folder: Path, scifact: int = 0) -> Collection:
 
 
 def _scifact(folder: Path) -> list[dict[str, Any]]:
-    """Return claims of scifact with negatives mined by MiniLM, from the first words of each."""
-    corpus, pairs = folder / "corpus", folder / "pairs"
-    ok("ingest", SHARED / "scifact", "-o", corpus, "--pairs", pairs)
+    """Return claims of scifact with negatives mined by MiniLM among their abstracts and others."""
+    corpus, pairs, source = folder / "corpus", folder / "pairs", folder / "source"
+    _part(SHARED / "scifact", source)
+    ok("ingest", source, "-o", corpus, "--pairs", pairs)
     ok(
         "mine-negatives", pairs, "--corpus", corpus, "-o", folder / "mined", "--max-length", 48,
-        "--num-negatives", NEGATIVES, "--relative-margin", "0.05", "--limit", "60",
+        "--num-negatives", NEGATIVES, "--relative-margin", "0.05",
     )  # fmt: skip
     return list(io.read_all(folder / "mined"))
+
+
+def _part(source: Path, out: Path, claims: int = 60, others: int = 300) -> None:
+    """Write a few claims with their judgements, their abstracts and some others."""
+    header, *lines = (source / "qrels" / "train.tsv").read_text().splitlines()
+    (out / "qrels").mkdir(parents=True)
+    (out / "qrels" / "train.tsv").write_text("\n".join([header, *lines[:claims]]) + "\n")
+    judged = {line.split("\t")[1] for line in lines[:claims]}
+    queries = {line.split("\t")[0] for line in lines[:claims]}
+    _copy(source / "queries.jsonl", out / "queries.jsonl", queries, 0)
+    _copy(source / "corpus.jsonl", out / "corpus.jsonl", judged, others)
+
+
+def _copy(source: Path, out: Path, wanted: set[str], others: int) -> None:
+    """Copy lines with the ids that are wanted, and the first others."""
+    lines = source.read_text().splitlines(keepends=True)
+    kept = [line for n, line in enumerate(lines) if n < others or json.loads(line)["_id"] in wanted]
+    out.write_text("".join(kept))
 
 
 def _document(i: int) -> dict[str, Any]:

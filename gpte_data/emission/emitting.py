@@ -5,12 +5,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from gpte_data.emission.again import Again
 from gpte_data.emission.gathered import Gathered
 from gpte_data.emission.gathering import Gathering, Wanted
 from gpte_data.emission.library import Library
 from gpte_data.emission.options import EmitConfig, shard_bytes
+from gpte_data.emission.shares import shares
 from gpte_data.emission.sources import as_tables, corpora, sources
 from gpte_data.emission.spill import Room
+from gpte_data.emission.splitting import split_up
 from gpte_data.emission.writing import Look, Part, Writing
 from gpte_data.formats import OpenFormat
 from gpte_data.stage import Context, Event
@@ -33,16 +38,32 @@ class Emitting:
     def _events(self, rows: Iterable[Any], room: Room) -> Iterator[Event]:
         gathered = Gathered(room)
         gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, self.datasets)
-        yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
+        parts = [Part()]
+        if self.cfg.split:
+            parts = [Part(split=name) for name in shares(self.cfg.split)]
+            yield from self._by_split(Again(as_tables(rows), room), gathering)
+        else:
+            yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
         self.ctx.facts.update(gathering.origins.facts())
         if not len(gathered):
             return
         shelf = self.library.shelved(gathered.used(len(self.library)), room)
         writing = Writing(
-            self._look(), gathered, self.library, shelf, self.datasets, [Part()],
+            self._look(), gathered, self.library, shelf, self.datasets, parts,
             self.ctx.folder or Path(),
         )  # fmt: skip
         yield from writing.files()
+
+    def _by_split(self, tables: Again, gathering: Gathering) -> Iterator[Event]:
+        """Gather split by split, test first and train last: see splitting."""
+        splits = split_up(tables, shares(self.cfg.split), self.library, self.cfg.seed)
+        for number in reversed(range(len(splits.names))):
+            gathering.part = number
+            gathering.allowed = splits.allowed(number, self.library)
+            for table in tables:
+                mine = pa.array(splits.of_rows(table) == number)
+                yield from gathering.take(table.filter(mine))
+            splits.claim(gathering.gathered.used(len(self.library)), number)
 
     def _wanted(self) -> Wanted:
         """Return what examples are to be like."""

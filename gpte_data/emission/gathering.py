@@ -49,6 +49,8 @@ class Gathering:
     gathered: Gathered
     ctx: Context
     datasets: list[str]
+    part: int = 0
+    """Where the examples go."""
     allowed: Allowed | None = None
     origins: Origins = field(default_factory=Origins)
 
@@ -152,6 +154,7 @@ class Gathering:
         made["row"] = first + positives.row[kept]
         made["positives"] = positives.counts[kept]
         made["negatives"] = picked.counts[kept]
+        made["part"] = self.part
         made["dataset"] = self.datasets.index(dataset_of(table))
         keys = hashes(table["query_id"].to_pylist())[:, 0]
         salt = hashes([f"{self.wanted.seed}\0{dataset_of(table)}"])[0, 0]

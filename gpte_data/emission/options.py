@@ -69,7 +69,10 @@ class EmitConfig(StageConfig):
     template: str = Field(
         TEMPLATE, description="Instruction and query, for formats without a field for it."
     )
-    seed: int = Field(0, description="Seed of the shuffle.")
+    split: str = Field(
+        "", description="Shares, as train=.9,dev=.05,test=.05: no document stands in two."
+    )
+    seed: int = Field(0, description="Seed of the shuffle and the split.")
     shard_rows: int = Field(8192, ge=1, description="Most rows in a shard.")
     shard_size: str = Field(
         "", description="Most bytes of text in a shard, before compression: 500MB, 2GB."

@@ -14,6 +14,7 @@ from typing import Any
 
 from gpte_data.card import data_card
 from gpte_data.emission.options import EmitConfig, shard_bytes
+from gpte_data.emission.shares import shares
 from gpte_data.emission.sources import read_rows, read_tables
 from gpte_data.errors import BadOption
 from gpte_data.formats import OpenFormat, open_format
@@ -46,6 +47,7 @@ def _open(cfg: EmitConfig) -> OpenFormat:
     if "{query}" not in cfg.template.partition("{instruction}")[2]:
         raise BadOption("--template must hold {instruction}, and {query} after it")
     shard_bytes(cfg.shard_size)
+    shares(cfg.split)
     return found
 
 
