@@ -14,14 +14,21 @@ FOLDER=${1:-$ROOT/.venv-trainers}
 shift || true
 [ $# -gt 0 ] || set -- current older swift
 
-for name in "$@"; do
-    list=$ROOT/scripts/trainer_venvs/$name.txt
-    home=$FOLDER/$name
-    if cmp -s "$list" "$home/made.txt"; then continue; fi
+make_one() {
+    local list=$ROOT/scripts/trainer_venvs/$1.txt home=$FOLDER/$1
+    if cmp -s "$list" "$home/made.txt"; then return; fi
     rm -rf "$home"
     "${PYTHON:-python3}" -m venv "$home"
     # torch first and by the constraints, so that no other package chooses its build.
     "$home/bin/pip" install --quiet --constraint "$ROOT/constraints.txt" torch
     "$home/bin/pip" install --quiet --no-deps --requirement "$list"
     cp "$list" "$home/made.txt"
+}
+
+# All at once: most of the time goes into waiting for downloads.
+jobs=()
+for name in "$@"; do
+    make_one "$name" &
+    jobs+=($!)
 done
+for job in "${jobs[@]}"; do wait "$job"; done

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from conftest import ROOT, ok
+
 from gpte_data import io
+from gpte_data.plan import RunOptions
+from gpte_data.run import run
+from gpte_data.stages import load
 
 WORDS = ("sand", "Fluß", "河", "الماء", "глина", "mar\u2028azul", "'quoted' \"text\"", "😀 ümlaut")
 NEGATIVES = 3
@@ -33,14 +37,15 @@ class Collection:
     texts: dict[str, str]
     titles: dict[str, str]
 
-    def emit(self, out: Path, name: str, *options: object) -> Path:
+    def emit(self, out: Path, name: str, **options: Any) -> Path:
         """Emit in a format, with three negatives, several shards."""
-        corpora = [word for folder in self.corpora for word in ("--corpus", folder)]
-        ok(
-            "emit", self.rows, *corpora, "-o", out, "--format", name,
-            *([] if "--num-negatives" in options else ["--num-negatives", NEGATIVES]),
-            "--shard-rows", 8, *options,
-        )  # fmt: skip
+        stage = load("emit")
+        given = {"num_negatives": NEGATIVES, "shard_rows": 8} | options
+        cfg = stage.config.of(
+            {"source": str(self.rows), "corpus": tuple(map(str, self.corpora)), "format": name}
+            | given
+        )
+        run(stage, cfg, str(self.rows), out, RunOptions())
         return out
 
 
