@@ -13,7 +13,7 @@ from FlagEmbedding.abc.finetune.embedder import (
     AbsEmbedderTrainingArguments,
 )
 from FlagEmbedding.finetune.embedder.encoder_only.base import EncoderOnlyEmbedderRunner
-from told import row, tell
+from seen import row, tell
 
 
 def arguments(folder: str, model: str, out: str, group: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import sys
 
 from beir.datasets.data_loader import GenericDataLoader
-from told import row, tell
+from seen import row, tell
 
 
 def main(_: str, folder: str, model: str, split: str = "train") -> None:

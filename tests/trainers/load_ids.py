@@ -4,7 +4,7 @@ import sys
 import tempfile
 
 from datasets import load_dataset
-from told import row, tell
+from seen import row, tell
 
 
 def main(_: str, folder: str, model: str) -> None:

@@ -3,7 +3,7 @@
 import sys
 
 from mteb.abstasks.retrieval_dataset_loaders import RetrievalDatasetLoader
-from told import row, tell
+from seen import row, tell
 
 
 def main(_: str, folder: str, model: str, split: str = "train") -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import webdataset
-from told import row, tell
+from seen import row, tell
 
 
 def main(_: str, folder: str, model: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 from braceexpand import braceexpand
-from told import row, tell
+from seen import row, tell
 
 
 def name_of(url: str) -> str:

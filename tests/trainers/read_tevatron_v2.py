@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from datasets import load_dataset
-from told import row, tell
+from seen import row, tell
 
 
 def main(_: str, folder: str, model: str) -> None:

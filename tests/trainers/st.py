@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from datasets import load_dataset
+from seen import row, tell
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
@@ -20,7 +21,6 @@ from sentence_transformers.cross_encoder import (
 from sentence_transformers.cross_encoder.losses import LambdaLoss
 from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.modules import Dense
-from told import row, tell
 
 LOSSES = {
     "sentence-transformers": losses.MultipleNegativesRankingLoss,

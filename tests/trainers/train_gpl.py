@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from beir.datasets.data_loader import GenericDataLoader
+from seen import row, tell
 from sentence_transformers import SentenceTransformer
-from told import row, tell
 
 
 def module(name: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from nemo_automodel.components.datasets.llm.retrieval_collator import BiEncoderCollator
 from nemo_automodel.components.datasets.llm.retrieval_dataset import make_retrieval_dataset
-from told import row, tell
+from seen import row, tell
 from transformers import AutoModel, AutoTokenizer
 
 PASSAGES = 4
@@ -26,7 +26,7 @@ def step(model: str, batch: dict[str, Any]) -> float:
     loss = torch.nn.functional.cross_entropy(scores, batch["labels"])
     loss.backward()
     optimizer.step()
-    return loss.item()
+    return float(loss.item())
 
 
 def _first_tokens(encoder: Any, batch: dict[str, Any], kind: str) -> Any:

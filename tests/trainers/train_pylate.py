@@ -7,8 +7,8 @@ from typing import Any
 
 from datasets import load_dataset
 from pylate import losses, models, utils
+from seen import row, tell
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from told import row, tell
 
 SIZES: dict[str, Any] = {"embedding_size": 16, "query_length": 16, "document_length": 64}
 

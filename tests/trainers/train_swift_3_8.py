@@ -4,12 +4,13 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 os.environ |= {"MODELSCOPE_CACHE": tempfile.mkdtemp(), "USE_HF": "1"}
 
+from seen import row, tell
 from swift.llm import TrainArguments
 from swift.llm.train.sft import SwiftSft
-from told import row, tell
 
 ONE_STEP = [
     "--task_type", "embedding", "--loss_type", "infonce", "--train_type", "full",
@@ -33,7 +34,7 @@ def main(_: str, folder: str, model: str) -> None:
         for n in range(len(dataset)):
             one = dataset[n]
 
-            def text(ids: list[int]) -> str:
+            def text(ids: list[int]) -> Any:
                 return template.tokenizer.decode(ids, skip_special_tokens=False)
 
             negatives = [text(ids) for ids in one.get("negative_input_ids") or []]

@@ -5,16 +5,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from seen import row, tell
 from tevatron.arguments import DataArguments, DenseTrainingArguments, ModelArguments
 from tevatron.data import QPCollator, TrainDataset
 from tevatron.datasets import HFTrainDataset
 from tevatron.modeling import DenseModel
 from tevatron.trainer import DenseTrainer
-from told import row, tell
 from transformers import AutoConfig, AutoTokenizer, BertTokenizer
 
 
-class Trainer(DenseTrainer):
+class Trainer(DenseTrainer):  # type: ignore[misc]
     """Its trainer, called as transformers calls one today: with a count of items."""
 
     def compute_loss(self, model: Any, inputs: Any, **_: Any) -> Any:
