@@ -18,7 +18,7 @@ ONE_STEP = [
     "--per_device_train_batch_size", "4", "--logging_steps", "1", "--save_strategy", "no",
     "--report_to", "none", "--use_cpu", "true", "--dataset_shuffle", "false",
     "--train_dataloader_shuffle", "false", "--strict", "true", "--dataloader_num_workers", "0",
-    "--dataset_num_proc", "1", "--max_length", "256", "--check_model", "false",
+    "--dataset_num_proc", "1", "--max_length", "16384", "--check_model", "false",
 ]  # fmt: skip
 
 
