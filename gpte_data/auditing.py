@@ -16,7 +16,6 @@ import numpy as np
 
 from gpte_data import io, manifest
 from gpte_data.errors import BadInput
-from gpte_data.fields import FIELDS
 from gpte_data.mining.from_options import rules_of
 from gpte_data.mining.judging import Hits, Judge, survey, surveyed
 from gpte_data.mining.mine_options import MineConfig
@@ -24,6 +23,7 @@ from gpte_data.mining.opening import open_miner
 from gpte_data.mining.rows import hits_of
 from gpte_data.mining.rules import KEPT, Rules
 from gpte_data.mining.sampling import Sampling
+from gpte_data.positives import SAID
 from gpte_data.randomness import bits
 from gpte_data.stage import Context, Row
 
@@ -144,7 +144,7 @@ def _known(rows: Sequence[Row], seed: int) -> list[Row]:
 
 def _mined(cfg: MineConfig, rows: Sequence[Row]) -> Iterator[Audited]:
     """Mine the rows again."""
-    made = {"candidates", *(name for name in FIELDS if name.startswith("positive_"))}
+    made = {"candidates", *SAID}
     bare = [{k: v for k, v in row.items() if k not in made} for row in rows]
     miner = open_miner(cfg)
     for mined in miner.mine(bare, Context()):

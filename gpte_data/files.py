@@ -54,6 +54,11 @@ def atomic(path: Path, before: Callable[[], None] | None = None) -> Iterator[IO[
     sync_folder(path.parent)
 
 
+def readable(name: str) -> str:
+    """Return what of a name can stand in the name of a folder: the end of it, 48 characters."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name)[-48:].strip("-.")
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in the folder durable."""
     handle = os.open(folder, os.O_RDONLY)

@@ -3,10 +3,8 @@
 Everything shown is counted here from marks and rows; `tables` only draws it.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +12,23 @@ from gpte_data import io, manifest
 from gpte_data.corpus import open_corpus
 from gpte_data.errors import BadInput, UserError
 from gpte_data.ledger import Ledger
+from gpte_data.measures.asked import Asked, about_queries
+from gpte_data.measures.chain import ordered
+from gpte_data.measures.columns import blocks
+from gpte_data.measures.counted import Counted
+from gpte_data.measures.distributions import distribution
+from gpte_data.own_files import data_files
 from gpte_data.pricing import Price
 from gpte_data.records import kept
 from gpte_data.stage import Row
 from gpte_data.usage import usage
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-BINS = 16
+__all__ = ["Asked", "distribution", "documents_of", "survey", "survey_dataset"]
 
+SPREAD = 8192
+"""Rows of the first shard that examples are taken from, at even distances."""
+KEPT, DROPPED = 5, 4
+"""Candidates that an example shows."""
 
 Pricing = Callable[[str], Price | None]
 
@@ -30,35 +37,76 @@ def _unpriced(spec: str) -> None:
     """Know no price."""
 
 
-def survey(folder: Path, examples: int = 3, priced: Pricing = _unpriced) -> dict[str, Any]:
+def survey(
+    folder: Path, examples: int = 3, priced: Pricing = _unpriced, asked: Asked | None = None
+) -> dict[str, Any]:
     """Return what is in a stage's output, or in each of the outputs that a folder holds.
 
-    `priced` knows what a model costs, by its SPEC.
+    Outputs stand in the order in which they were made from each other.
+
+    Args:
+        folder: A dataset, or a folder of several.
+        examples: How many rows of each.
+        priced: What knows what a model costs, by its SPEC.
+        asked: What to find out about the queries, of the last dataset that has some.
 
     Raises:
         BadInput: There is no dataset in the folder.
     """
+    found: list[dict[str, Any]] = []
+    for path, inputs in ordered(datasets(folder)):
+        corpora = [one for one in found if "text" in one["lengths"] and _named(one) in inputs]
+        known = [Path(one["folder"]) for one in corpora]
+        found.append(survey_dataset(path, examples, priced, known) | {"inputs": inputs})
+    # An emitted shard has a query once for each positive: a dataset of pairs tells more.
+    asking = [one for one in found if "query" in one["lengths"] and one["stage"] != "emit"]
+    asking = asking or [one for one in found if one["queries"]]
+    queries: dict[str, Any] = {}
+    if asked is not None and asking and (asked.nearest or asked.real is not None):
+        last = Path(asking[-1]["folder"])
+        paths = data_files(last)[0] if last.is_dir() else [last]
+        queries = {"folder": str(last), **about_queries(paths, asked)}
+    elif asked is not None and asked.real is not None:
+        raise BadInput(f"{folder} holds no queries to compare with --real-queries {asked.real}")
+    return {"folder": str(folder), "datasets": found, "queries": queries}
+
+
+def datasets(folder: Path) -> list[Path]:
+    """Return the dataset that this is, or those that the folder holds; raise BadInput if none."""
     if folder.is_file() or (folder / manifest.DONE).is_dir() or io.shard_files(folder):
-        return {"folder": str(folder), "datasets": [survey_dataset(folder, examples, priced)]}
+        return [folder]
     if not folder.is_dir():
         raise BadInput(f"{folder} does not exist: give a stage's output, or a folder of several")
     inner = sorted(path for path in folder.iterdir() if (path / manifest.DONE).is_dir())
     if not inner:
         raise BadInput(f"{folder} holds no dataset: give a stage's output, or a folder of several")
-    found = [survey_dataset(path, examples, priced) for path in inner]
-    return {"folder": str(folder), "datasets": found}
+    return inner
 
 
-def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> dict[str, Any]:
-    """Return what is in one dataset; one without shards yet has 0 rows."""
+def _named(dataset: Mapping[str, Any]) -> str:
+    return Path(dataset["folder"]).name
+
+
+def survey_dataset(
+    folder: Path, examples: int, priced: Pricing = _unpriced, corpora: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Return what is in one dataset; one without shards yet has 0 rows.
+
+    Args:
+        folder: The dataset, a folder or a file.
+        examples: How many rows to show.
+        priced: What knows what a model costs.
+        corpora: Where texts of documents may be, if not where the stage's options say.
+    """
     marks = manifest.marks(folder) if folder.is_dir() else {}
     whole = marks.get(manifest.ALL)
     ledgers = [whole.ledger] if whole else [mark.ledger for mark in marks.values()]
     last = whole or next(iter(marks.values()), None)
-    paths = io.shard_files(folder) if folder.is_dir() else io.shards(folder)
-    counted = _Counted()
+    paths, others = data_files(folder) if folder.is_dir() else (io.shards(folder), 0)
+    counted = Counted()
     for path in paths:
-        counted.add(io.read(path))
+        for block in blocks(path):
+            counted.add(block)
     ledger = Ledger.total(ledgers)
     ledger.notes.update(counted.notes)
     return {
@@ -68,12 +116,12 @@ def survey_dataset(folder: Path, examples: int, priced: Pricing = _unpriced) -> 
         "unfinished": (folder / manifest.DONE / manifest.UNFINISHED).exists(),
         "shards": len(paths),
         "bytes": sum(path.stat().st_size for path in paths),
-        "rows": counted.rows,
+        "rows": counted.rows + others,
         "ledger": ledger.to_json(),
         "usage": usage(ledger.notes, *_prices((last.options or {}) if last else {}, priced)),
         "seconds": round(whole.seconds if whole else sum(m.seconds for m in marks.values()), 1),
         **counted.to_json(),
-        "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}),
+        "examples": _examples(paths[:1], examples, (last.options or {}) if last else {}, corpora),
     }
 
 
@@ -83,104 +131,31 @@ def _prices(options: Mapping[str, Any], priced: Pricing) -> tuple[Price | None, 
     return priced(first), priced(str(options.get("confirm") or ""))
 
 
-class _Counted:
-    """Counts over rows; scores are rounded to 3 digits, so memory stays small."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.reasons: Counter[str] = Counter()
-        self.verdicts: Counter[str] = Counter()
-        self.sources: dict[str, Counter[str]] = {}
-        self.notes: Counter[str] = Counter()
-        self.fields: dict[str, Counter[str]] = {
-            name: Counter() for name in ("recipe", "generator", "query_type", "language")
-        }
-        self.scores: dict[str, Counter[float]] = {}
-
-    def add(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.rows += 1
-            for name, counter in self.fields.items():
-                if name in row:
-                    counter[str(row[name])] += 1
-            self._scores("positives, teacher", row.get("positive_scores", ()))
-            reranker = _reranker(row)
-            self._scores(f"positives, {reranker}", row.get("positive_rerank_scores", ()))
-            for hit in row.get("candidates", ()):
-                self._candidate(hit, reranker)
-
-    def _candidate(self, hit: Mapping[str, Any], reranker: str) -> None:
-        verdict = hit.get("verdict", "keep")
-        name = "negatives" if verdict == "keep" else "dropped"
-        self.verdicts[verdict] += 1
-        self.sources.setdefault(str(hit.get("source", "")), Counter())[verdict] += 1
-        self.reasons[f"{verdict}: {hit.get('reason', 'no rule was applied')}"] += 1
-        for field, model in (("score", "teacher"), ("rerank_score", reranker)):
-            if field in hit:
-                self._scores(f"{name}, {model}", [hit[field]])
-
-    def _scores(self, name: str, scores: Iterable[float | None]) -> None:
-        for score in scores:
-            if score is None or not isfinite(score):
-                self.notes["scores that are not finite"] += 1
-                continue
-            self.scores.setdefault(name, Counter())[round(score, 3)] += 1
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "fields": {name: dict(c.most_common()) for name, c in self.fields.items() if c},
-            "verdicts": dict(self.verdicts),
-            "sources": {name: dict(counts) for name, counts in sorted(self.sources.items())},
-            "reasons": dict(self.reasons.most_common()),
-            "scores": {name: distribution(counts) for name, counts in sorted(self.scores.items())},
-        }
-
-
-def _reranker(row: Row) -> str:
-    """Return whose rerank scores a row has, and what they are: `maxsim, cosine`."""
-    known = [row[name] for name in ("reranker", "rerank_scale") if name in row]
-    return ", ".join(known) or "reranker"
-
-
-def distribution(counts: Mapping[float, int]) -> dict[str, Any]:
-    """Return count, mean, quantiles and a histogram of scores given as score -> how often."""
-    total = sum(counts.values())
-    ordered = sorted(counts)
-    low, high = ordered[0], ordered[-1]
-    width = (high - low) / BINS or 1.0
-    histogram = [0] * BINS
-    for score, count in counts.items():
-        histogram[min(BINS - 1, int((score - low) / width))] += count
-    return {
-        "count": total,
-        "mean": round(sum(score * n for score, n in counts.items()) / total, 4),
-        "min": low,
-        "max": high,
-        "quantiles": {str(q): _quantile(ordered, counts, q * total) for q in QUANTILES},
-        "histogram": histogram,
-    }
-
-
-def _quantile(ordered: list[float], counts: Mapping[float, int], rank: float) -> float:
-    """Return the score that `rank` scores are at or below."""
-    passed = 0
-    for score in ordered:
-        passed += counts[score]
-        if passed >= rank:
-            return score
-    return ordered[-1]
-
-
-def _examples(paths: Iterable[Path], count: int, options: Mapping[str, Any]) -> list[Row]:
-    """Return first rows, with the texts of their documents where the corpus is at hand."""
-    rows = [
-        row | {"candidates": row["candidates"][:5]} if "candidates" in row else row
-        for path in paths
-        for row in islice(io.read(path), count)
-    ]
+def _examples(
+    paths: Sequence[Path], count: int, options: Mapping[str, Any], corpora: Sequence[Path]
+) -> list[Row]:
+    """Return some rows, with the texts of their documents where the corpus is at hand."""
+    if not paths or not count:
+        return []
+    there = min(SPREAD, io.count(paths[0]))
+    places = {n * there // count for n in range(min(count, there))} if there else set()
+    if count > there:
+        places = set(range(there))
+    read = islice(io.read(paths[0]), max(places, default=-1) + 1)
+    rows = [_shown(row) for n, row in enumerate(read) if n in places]
     ids = {doc_id for row in rows for doc_id in _ids(row)}
-    texts = documents_of(ids, options)
+    texts = documents_of(ids, options) or documents_of(ids, {"corpus": corpora})
     return [row | {"texts": _known(row, texts)} for row in rows]
+
+
+def _shown(row: Row) -> Row:
+    """Return a row with the candidates that would be taken first, and some of those dropped."""
+    if "candidates" not in row:
+        return row
+    hits = list(row["candidates"])
+    dropped = [hit for hit in hits if hit.get("verdict") == "drop"][:DROPPED]
+    shown = [*dropped, *kept({"candidates": hits})[:KEPT]]
+    return row | {"candidates": sorted(shown, key=lambda hit: hit.get("rank") or 0)}
 
 
 def _known(row: Row, texts: Mapping[str, str]) -> dict[str, str]:

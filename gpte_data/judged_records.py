@@ -1,6 +1,6 @@
-"""What filters add to a pair that they have judged; the types stand in `fields.FIELDS`."""
+"""What filters add to rows that they have judged; the types stand in `fields.FIELDS`."""
 
-from typing import NotRequired
+from typing import NotRequired, TypedDict
 
 from gpte_data.records import Pair
 
@@ -12,6 +12,8 @@ class JudgedPair(Pair):
     """Positives that a filter took away; they are no negatives either."""
     dropped_rules: NotRequired[list[list[str]]]
     """Of each of them, every rule that held against it, the surest first."""
+    contaminated_positives: NotRequired[list[str]]
+    """Positives that were taken away since an evaluation set holds them."""
     consistency_teachers: NotRequired[list[str]]
     positive_consistency_scores: NotRequired[list[list[float]]]
     """Of each positive, its cosine to the query by each of those teachers."""
@@ -28,3 +30,20 @@ class JudgedPair(Pair):
     positive_clarity: NotRequired[list[float]]
     pair_judge: NotRequired[str]
     """Who gave these ratings: model and prompt."""
+
+
+class Twin(TypedDict):
+    """What a rejected row says of the text for which it went: of an evaluation set, or a row's."""
+
+    contaminated_by: NotRequired[str]
+    """The evaluation set that holds it."""
+    eval_part: NotRequired[str]
+    """Which of its parts: `query` or `passage`."""
+    eval_id: NotRequired[str]
+    """The id there."""
+    overlap: NotRequired[float]
+    """The share of its words that stand in the row too; of a piece, of the row's in it."""
+    duplicate_of: NotRequired[str]
+    """The id of the row that stays; of another dataset, with its name and a slash before it."""
+    similarity: NotRequired[float]
+    """Jaccard similarity of words or characters, or the cosine, whichever was measured."""

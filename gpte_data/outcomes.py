@@ -19,14 +19,13 @@ from typing import Any
 import orjson
 
 from gpte_data.gates import Gates, fold
+from gpte_data.positives import OF_A_QUERY, aligned
 from gpte_data.scripts import is_unspaced
 from gpte_data.stage import Event, Rejected, Row
 from gpte_data.writing import Item, ended
 
 POSITIVE = 3
 """The relevance from which a passage is a positive (graded as in TREC: 0 to 3)."""
-OF_A_QUERY = ("candidates", "positive_scores", "positive_rerank_scores", "negatives", "written")
-"""Fields of a row that belong to its query and not to another."""
 _NAMED = ("task", "instruction", "language", "persona_id", "persona", "query_type", "difficulty")
 _MADE_BY = ("recipe", "prompt_version", "generator")
 
@@ -80,7 +79,7 @@ class Writing:
         problem = self._problem(item, row) or of_passages
         if "query" in item.answer:
             self.siblings.add(str(row["query"]))
-        return Rejected(row, problem) if problem else row
+        return Rejected(row, problem) if problem else aligned(row)
 
     def _pair(self, item: Item) -> Row:
         """Return the pair, with all that tells how it was made, and without passages."""

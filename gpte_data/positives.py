@@ -12,6 +12,29 @@ from gpte_data.stage import Row
 
 SAID = tuple(name for name in FIELDS if name.startswith("positive_"))
 """Fields that say something of each positive, in the order of `positives`."""
+OF_CANDIDATES = (
+    "teachers", "estimate_weights", "estimate_hidden", "reranker", "rerank_scale", "judged_by",
+)  # fmt: skip
+"""Fields that say who found and judged a row's candidates, and how: they go with these."""
+OF_A_QUERY = (
+    *SAID, "candidates", *OF_CANDIDATES, "negatives", "written", "duplicates", "masked",
+    "consistency_teachers", "pair_population", "pair_reranker", "pair_judge",
+)  # fmt: skip
+"""Fields that speak of a query as it was, and are not true of one in other words. Which documents
+were ever taken for its positives stays: they are no negatives of it, however it is put."""
+
+
+FORMER = ("dropped_positives", "contaminated_positives", "relabelled_from")
+"""Where filters name positives that they took out: somebody said that they answer the query."""
+NAMED = (*FORMER, "promoted")
+"""Where filters name positives that they took out or put in."""
+
+
+def aligned(row: Row) -> Row:
+    """Return the row without what it says of other positives: lists of another length."""
+    count = len(row["positives"])
+    wrong = {name for name in SAID if name in row and len(row[name] or ()) != count}
+    return {name: value for name, value in row.items() if name not in wrong} if wrong else row
 
 
 def only(row: Row, places: Sequence[int]) -> Row:

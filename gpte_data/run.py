@@ -103,7 +103,7 @@ def _run_jobs(stage: Stage, cfg: StageConfig, jobs: list[Job], options: RunOptio
         _sweep(output, force=options.force)
         with Progress(stage.name, total) as progress:
             if stage.hooks.tables is not None:
-                run_files(stage, jobs[0], progress.add)
+                run_files(stage, jobs[0], options.workers, progress.add)
             elif stage.scope == "whole":
                 run_whole(stage, jobs[0], getattr(cfg, "shard_rows", 8192), progress.add)
             else:

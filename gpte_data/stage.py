@@ -13,6 +13,7 @@ member of a pipe and what `run` spreads over shards. A generator yields rows, an
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,8 @@ class Context:
     """A language model to ask in place of the config's: one that only counts, for a dry run."""
     second: Any = None
     """The same for a stage that asks two."""
+    closing: ExitStack = field(default_factory=ExitStack)
+    """What is to be closed when all that the stage has yielded is written."""
     folder: Path | None = None
     """Where there is room for what a stage must put aside, or None for the system's own place."""
 
@@ -150,11 +153,12 @@ class Stage:
         on_reject: Callable[[Rejected], None] | None = None,
     ) -> Iterator[Row]:
         """Yield rows, those of files too; book every event, and close the books at the end."""
-        for piece in self.pieces(rows, cfg, ctx, on_reject):
-            if not isinstance(piece, TableFile):
-                yield piece
-            elif piece.counted:
-                yield from piece.as_rows()
+        with ctx.closing:
+            for piece in self.pieces(rows, cfg, ctx, on_reject):
+                if not isinstance(piece, TableFile):
+                    yield piece
+                elif piece.counted:
+                    yield from piece.as_rows()
 
     def pieces(
         self,

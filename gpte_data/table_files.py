@@ -103,6 +103,19 @@ def _write_tar(target: IO[bytes], rows: Iterable[Row]) -> None:
                 tar.addfile(info, io.BytesIO(data))
 
 
+class _LeftOpen:
+    """A file that stays open when what writes to it is closed."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write = file.write
+        self.flush = file.flush
+
+    def close(self) -> None:
+        """Leave the file as it is."""
+
+
 def _compressed(target: IO[bytes], compression: Compression) -> Any:
     """Open a stream that compresses into the target; gzip without a time in it."""
     import contextlib
@@ -114,5 +127,5 @@ def _compressed(target: IO[bytes], compression: Compression) -> Any:
 
         return gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=target, mtime=0)
     if compression == "zstd":
-        return pa.CompressedOutputStream(target, "zstd")
+        return pa.CompressedOutputStream(_LeftOpen(target), "zstd")
     return contextlib.nullcontext(target)

@@ -5,12 +5,12 @@ them, the teacher's files and the prompt before each document; the shard's conte
 Vectors of another teacher lie beside and are never mistaken for these.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from gpte_data import io, manifest
+from gpte_data.files import readable
 
 VERSION = 2
 """Of how texts become vectors; raised when the same text and teacher would give others."""
@@ -35,10 +35,9 @@ class VectorSpec:
     @property
     def folder(self) -> str:
         """A folder name that is readable and belongs to these vectors alone."""
-        readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.teacher.rstrip("/"))[-48:].strip("-.")
         made_by = {"version": VERSION, "teacher": self.identity, "prompt": self.prompt}
         made_by |= self.of
-        return f"{readable}-{manifest.fingerprint(made_by)[:8]}"
+        return f"{readable(self.teacher.rstrip('/'))}-{manifest.fingerprint(made_by)[:8]}"
 
     @property
     def of(self) -> dict[str, str]:

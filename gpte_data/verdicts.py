@@ -7,7 +7,8 @@ carry theirs in the same way beside their verdict. A rule is named by what it fo
 are the same in every row: numbers belong to fields of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gpte_data.stage import Event, Rejected, Row
 
@@ -24,4 +25,15 @@ def settled(row: Row, broken: Sequence[str]) -> Event:
     """
     if not broken:
         return {name: value for name, value in row.items() if name != RULES}
+    return rejected(row, broken)
+
+
+def rejected(row: Row, broken: Sequence[str]) -> Rejected:
+    """Return a row rejected, with all rules that hold against it, the surest first."""
     return Rejected(row | {RULES: list(broken)}, broken[0])
+
+
+def dropped(hit: Mapping[str, Any], broken: Sequence[str]) -> dict[str, Any]:
+    """Return a candidate that is no negative, with all rules that hold against it."""
+    unchosen = {name: value for name, value in hit.items() if name != "choice"}
+    return unchosen | {"verdict": "drop", "reason": broken[0], RULES: list(broken)}

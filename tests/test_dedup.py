@@ -363,6 +363,7 @@ def test_pairs_follow_their_passages(tmp_path: Path) -> None:
         {"doc_id": name, "rank": n, "score": 0.5, "verdict": "keep", "reason": "r", "choice": n}
         for n, name in enumerate(["d3", "d2", "d4", "d3"], 1)
     ]
+    hits[3] |= {"verdict": "drop", "reason": "by mining"}
     pair = {
         "query_id": "q", "query": "what is soap?", "positives": ["d1", "d3", "d2"],
         "positive_scores": [0.5, 0.25, 0.75], "negatives": ["d2", "d4", "other"],
@@ -378,9 +379,10 @@ def test_pairs_follow_their_passages(tmp_path: Path) -> None:
     found = [(hit["doc_id"], hit["verdict"], hit["reason"]) for hit in row["candidates"]]
     assert found == [
         ("d3", "drop", "same text as a positive"), ("d0", "drop", "same text as a positive"),
-        ("d4", "keep", "r"), ("d3", "drop", "same text as a positive"),
+        ("d4", "keep", "r"), ("d3", "drop", "by mining"),
     ]  # fmt: skip
     assert row["candidates"][0]["rules"] == ["same text as a positive"]
+    assert row["candidates"][3]["rules"] == ["by mining", "same text as a positive"]
     assert other["positives"] == ["d4"] and other["candidates"][0]["verdict"] == "keep"
     # A positive that becomes a negative's passage is one; so is one that a filter took out.
     taken = {"positives": ["d1"], "negatives": ["d0", "d4"], "dropped_positives": ["d2"]}

@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import is_typeddict
 
 import pytest
 
+from gpte_data import judged_records, records
 from gpte_data.commands import COMMANDS
+from gpte_data.fields import FIELDS, arrow_types
 from gpte_data.formats import FORMATS
 from gpte_data.stages import STAGES, load
 
@@ -29,6 +32,8 @@ FLOORS = [
         "memory",
         "text_hashes",
         "table_files",
+        "rolling",
+        "spans",
     ],
     ["candidates", "doc_ids", "judged_records"],
     ["stage", "prompts", "gates", "pricing", "recipe_checks"],
@@ -51,6 +56,7 @@ FLOORS = [
         "asking",
         "pair_texts",
     ],
+    ["measures"],
     ["teachers", "casting", "distinct", "examples", "rehearsal", "prompt_lint"],
     ["mining"],
     ["judges"],
@@ -65,7 +71,7 @@ FLOORS = [
     ["plan", "inputs"],
     ["run"],
     ["pipe", "talk", "inspection", "tables", "flags", "trial"],
-    ["reasons"],
+    ["reasons", "reporting", "query_tables"],
     ["trial_tables", "reasons_tables", "auditing", "audit_tables"],
     ["trying", "audit_plot"],
     ["commands"],
@@ -179,6 +185,16 @@ def test_everything_is_documented() -> None:
         assert path.name in docs, f"docs/ do not speak of {path.name}"
     for name in FORMATS:
         assert f"`{name}`" in docs, f"docs/ do not speak of the format {name}"
+
+
+def test_every_field_is_documented() -> None:
+    """What a column means stands in a record, whoever writes it."""
+    named = (vars(records) | vars(judged_records)).values()
+    shapes = [one for one in named if is_typeddict(one)]
+    told = {name for shape in shapes for name in shape.__annotations__}
+    assert not FIELDS.keys() - told
+    candidate = arrow_types()["list<candidate>"].value_type
+    assert {field.name for field in candidate} == records.Candidate.__annotations__.keys()
 
 
 def test_commands_in_the_docs_exist() -> None:

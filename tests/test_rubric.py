@@ -70,6 +70,7 @@ def test_what_is_no_rating(server: Server) -> None:
     (odd, none, good), _ = rate(server, "odd", "lead", "gold")
     assert odd.rejected is not None and not odd.rejected.failed
     assert odd.rejected.reason == OUT_OF_SCALE and "clarity 6" in odd.rejected.row["raw"]
+    assert odd.rejected.row["rules"] == [OUT_OF_SCALE], "as of everything that a filter drops"
     assert none.rejected is not None and none.rejected.failed
     assert none.rejected.reason == "answer does not fit the schema" and none.rejected.row["raw"]
     assert good.scores is not None

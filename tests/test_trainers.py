@@ -118,6 +118,20 @@ def test_its_trainer_reads_what_was_emitted(
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
 
 
+def test_a_student_learns_vectors(models: Callable[[str], Path], tmp_path: Path) -> None:
+    """LEAF's files: a text and its teacher's vector, which MSELoss takes as a label."""
+    texts = ["Sand und Kies", "河", "Bread", "Rye"]
+    vectors = [[n / 8, 0.5, -0.25, 1.0] for n in range(len(texts))]
+    rows = [{"sentence": one, "label": v} for one, v in zip(texts, vectors, strict=True)]
+    io.write(tmp_path / "leaf" / "00000.parquet", rows)
+    trainer = Trainer("current", "st", "sentence-transformers", "embedder")
+    said = told(trainer, "leaf", tmp_path / "leaf", models("embedder"), tmp_path)
+    assert said["loss"] > 0
+    assert [one["query"] for one in said["seen"]] == texts
+    assert [one["scores"] for one in said["seen"]] == vectors
+    assert {tuple(one["positives"] + one["negatives"]) for one in said["seen"]} == {()}
+
+
 def told(trainer: Trainer, name: str, out: Path, model: object, tmp_path: Path) -> Row:
     """Run a trainer's script and return what it says."""
     python = VENVS / trainer.venv / "bin" / "python"

@@ -23,6 +23,7 @@ from test_recipes import few
 from gpte_data.backends import Completion, Keep, Request
 from gpte_data.backends.answers import parse_answer
 from gpte_data.errors import BadOption
+from gpte_data.fields import FIELDS
 from gpte_data.inspection import survey
 from gpte_data.io import read_all
 from gpte_data.plan import RunOptions
@@ -394,6 +395,29 @@ def test_new_anchors_keep_the_positives_and_nothing_of_the_old_query() -> None:
         keep_originals=False,
     )  # fmt: skip
     assert [row["query"] for row in rows] == ["Another"]
+
+
+def test_nothing_that_was_measured_of_a_query_is_said_of_another() -> None:
+    """Else filter-pairs, as one example, would take over how a judge has rated the old query."""
+    of_any = {name for name in FIELDS if name.startswith(("positive_", "pair_", "estimate_"))}
+    of_any |= {"teachers", "consistency_teachers", "reranker", "rerank_scale", "judged_by"}
+    of_any |= {"duplicates", "masked"}
+    former = {"dropped_positives": ["d1"], "promoted": ["d0"]}
+    rated = PAIRS[0] | {name: ["said"] for name in of_any} | former
+    (new,), *_ = run_scripted(
+        [rated], lambda request: {"query": "How come rivers move sand?"}, recipe="paraphrase",
+        per_passage=1, keep_originals=False,
+    )  # fmt: skip
+    assert new["query"] == "How come rivers move sand?" and not new.keys() & of_any
+    assert former.items() <= new.items(), "no negatives of it, however it is put"
+
+
+def test_a_positive_that_is_added_was_not_measured_with_the_others() -> None:
+    mined = PAIRS[0] | {"positive_scores": [0.5], "positive_judge_scores": [7.5], "candidates": []}
+    answer = {"positive": "Fast water lifts grains of sand and takes them along to the sea."}
+    (row,), *_ = run_scripted([mined], lambda request: answer, recipe="pseudo-document")
+    assert len(row["positives"]) == 2 and "candidates" in row
+    assert not {name for name in row if name.startswith("positive_")}
 
 
 def test_augment_takes_turns_with_its_angles(tmp_path: Path) -> None:

@@ -144,20 +144,8 @@ def _write_llama(folder: Path) -> None:
 
 def _write_yes_no(folder: Path) -> None:
     special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator(
-        ["yes", "no", "yes no", *SENTENCES] * 3,
-        BpeTrainer(
-            vocab_size=512,
-            special_tokens=list(special),
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        ),
-    )
     fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]
-        tokenizer_object=tokenizer,
+        tokenizer_object=_byte_level(["yes", "no", "yes no", *SENTENCES] * 3, special),
         pad_token=special[0],
         eos_token=special[2],
         padding_side="left",
@@ -201,19 +189,24 @@ def _write_decoder(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _llama_tokenizer() -> PreTrainedTokenizerFast:
+def _byte_level(texts: Iterable[str], special: Iterable[str]) -> Tokenizer:
+    """Return byte pairs trained on texts: 512 tokens, of which none is unknown."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
         vocab_size=512,
-        special_tokens=list(LLAMA_SPECIAL_TOKENS),
+        special_tokens=list(special),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _llama_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call, unused-ignore]
-        tokenizer_object=tokenizer,
+        tokenizer_object=_byte_level(SENTENCES, LLAMA_SPECIAL_TOKENS),
         pad_token="<pad>",
         bos_token="<s>",
         eos_token="<|end|>",

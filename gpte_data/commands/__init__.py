@@ -7,6 +7,7 @@ COMMANDS = {
     "audit": "Show how much leaks into mined negatives, by rule and by budget.",
     "embed": "Make a corpus' vectors ahead of mining.",
     "inspect": "Show what is in a dataset or a run: counts, reasons, scores, a few rows.",
+    "report": "Write one HTML page about a dataset or a run, with charts and examples.",
     "show": "List the prompts and pipelines that come with gpte-data, or print one.",
 }
 

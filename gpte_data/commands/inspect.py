@@ -1,9 +1,12 @@
 """`gpte-data inspect`: what is in a dataset or in a run, as tables or as JSON."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from gpte_data.measures.asked import Asked
 
 
 def inspect(
@@ -19,6 +22,18 @@ def inspect(
         int | None,
         typer.Option(min=0, help="Rows to show (3), or with --reasons rows of each rule (2)."),
     ] = None,
+    real_queries: Annotated[
+        Path | None,
+        typer.Option(help="Queries of people to compare with: pairs, a BEIR folder, or a .txt."),
+    ] = None,
+    nearest: Annotated[
+        int,
+        typer.Option(min=0, help="Queries to find the nearest other one of; 0 leaves it out."),
+    ] = 0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Embedder of queries; st:all-MiniLM-L6-v2 where it is installed."),
+    ] = None,
     price_in: Annotated[
         float | None, typer.Option(help="Dollars for a million prompt tokens.")
     ] = None,
@@ -33,18 +48,36 @@ def inspect(
     if reasons:
         _reasons(folder, 2 if examples is None else examples, json=json)
         return
+    from gpte_data.measures.asked import Asked
+
+    asked = Asked(nearest, real_queries, teacher)
+    shown = 3 if examples is None else examples
+    _survey(folder, shown, asked, (price_in, price_out, prices), json=json)
+
+
+def _survey(
+    folder: Path,
+    examples: int,
+    asked: "Asked",
+    prices: tuple[float | None, float | None, Path | None],
+    *,
+    json: bool,
+) -> None:
+    """Show what is in a dataset or a run."""
     from gpte_data.inspection import survey
     from gpte_data.pricing import Price, price_of
 
     def priced(spec: str) -> Price | None:
-        return price_of(spec, price_in, price_out, prices, missing_ok=True) if spec else None
+        return price_of(spec, *prices, missing_ok=True) if spec else None
 
-    found = survey(folder, 3 if examples is None else examples, priced)
+    found = survey(folder, examples, priced, asked)
     if json:
         _print(found)
         return
+    from gpte_data.query_tables import render_queries
     from gpte_data.tables import render
 
+    render_queries(found["queries"])
     render(found)
 
 

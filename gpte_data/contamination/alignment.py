@@ -10,8 +10,8 @@ import numpy as np
 
 from gpte_data.contamination.coverage import LOW, Runs
 from gpte_data.contamination.index import Index
-from gpte_data.contamination.spans import spans
 from gpte_data.contamination.words import Hashed
+from gpte_data.spans import spans
 
 
 def aligned(index: Index, text: Any, rows: Hashed, own: Runs, places: Any, row: Any, n: int) -> Any:

@@ -14,6 +14,7 @@ from gpte_data.contamination.index import EvalText, Group, Index
 from gpte_data.contamination.lengths import LEAST, Measure
 from gpte_data.contamination.table import Table
 from gpte_data.contamination.words import Hashed, hashed, letters_of_a_word
+from gpte_data.spans import spans
 
 BLOCK = 4096
 """Evaluation texts that are taken in together."""
@@ -142,7 +143,7 @@ def _bodies(said: Hashed, fresh: Any, letters: Any) -> Hashed:
     """Return some of the texts, without their titles where enough is left to be found by."""
     sizes, titles = np.diff(said.starts)[fresh], said.titles[fresh]
     without = np.where(sizes - titles >= LEAST * letters, titles, 0)
-    place = np.arange(said.starts[-1]) - np.repeat(said.starts[:-1], np.diff(said.starts))
+    place = spans(0, np.diff(said.starts))
     least = np.full(len(fresh), said.starts[-1])
     least[fresh] = without
     kept = place >= np.repeat(least, np.diff(said.starts))

@@ -6,7 +6,7 @@ The runs of both are hashes; a word is covered where any run over it is shared.
 from dataclasses import dataclass
 from typing import Any
 
-from gpte_data.contamination.spans import spans
+from gpte_data.spans import spans
 
 LOW = (1 << 32) - 1
 
@@ -47,7 +47,7 @@ def covered(own: Runs, mine: Any, other: Runs, theirs: Any, n: int) -> Any:
     if not len(known) or not len(asked):
         return np.zeros(len(mine), dtype=np.int64)
     found = known[np.minimum(np.searchsorted(known, asked), len(known) - 1)] == asked
-    at = (np.arange(len(asked)) - np.repeat(np.cumsum(sizes) - sizes, sizes))[found]
+    at = spans(0, sizes)[found]
     pair = pair[found]
     last = np.diff(pair, append=-1) != 0
     words = np.where(last, n, np.minimum(np.diff(at, append=0), n))

@@ -1,15 +1,8 @@
-"""Runs of words as one number each: a rolling hash, for all texts and any length at once.
+"""Runs of words as one number each, for all texts and any length at once."""
 
-With `P` odd, the sum of `number[i] * P^i` over a run, times `P^-start`, is a polynomial hash modulo
-2^64; differences of one running sum give it for every run of every length.
-"""
-
-from functools import lru_cache
 from typing import Any
 
-P = 0x9E3779B97F4A7C15
-"""Odd, and far from a power of small order."""
-MASK = (1 << 64) - 1
+from gpte_data.rolling import Rolling
 
 
 class Grams:
@@ -23,9 +16,7 @@ class Grams:
     def __init__(self, numbers: Any, starts: Any) -> None:
         import numpy as np
 
-        powers, self.back = _powers(_rounded(len(numbers)))
-        self.sums = np.zeros(len(numbers) + 1, dtype=np.uint64)
-        np.cumsum(numbers * powers[: len(numbers)], out=self.sums[1:])
+        self.hashes = Rolling(numbers)
         self.starts = starts
         self.ends = np.repeat(starts[1:], np.diff(starts))
 
@@ -44,26 +35,8 @@ class Grams:
         """Return the hashes of the runs of n words that begin at these places."""
         import numpy as np
 
-        value = (self.sums[places + n] - self.sums[places]) * self.back[places]
+        value = self.hashes.of(places, places + n)
         value ^= value >> np.uint64(32)
         value *= np.uint64(0xD6E8FEB86659FD93)
         value ^= value >> np.uint64(32)
         return value
-
-
-def _rounded(count: int) -> int:
-    """Return the next power of two: few sizes are asked for."""
-    return 1 << max(16, (count - 1).bit_length())
-
-
-@lru_cache(maxsize=2)
-def _powers(count: int) -> tuple[Any, Any]:
-    """Return the powers of P and of its inverse modulo 2^64, (count,) each."""
-    import numpy as np
-
-    rows = []
-    for base in (P, pow(P, -1, 1 << 64)):
-        powers = np.full(count, base & MASK, dtype=np.uint64)
-        powers[0] = 1
-        rows.append(np.cumprod(powers, dtype=np.uint64))
-    return rows[0], rows[1]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from gpte_data.contamination.coverage import Runs
 from gpte_data.contamination.lengths import Measure
-from gpte_data.contamination.spans import spans
 from gpte_data.contamination.table import Table
+from gpte_data.spans import spans
 
 
 class EvalText(NamedTuple):

@@ -14,9 +14,9 @@ from gpte_data.contamination.alignment import aligned
 from gpte_data.contamination.coverage import LOW, Runs, covered
 from gpte_data.contamination.grams import Grams
 from gpte_data.contamination.index import Index
-from gpte_data.contamination.spans import groups, spans
 from gpte_data.contamination.table import Table
 from gpte_data.contamination.words import Hashed
+from gpte_data.spans import groups, spans
 
 SAME, OVERLAPS, PIECE = 0, 1, 2
 """Rules by number, the surest first."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpte_data.backends import Embedder
+from gpte_data.backends.embedded import embed
 from gpte_data.contamination.matching import Found
 from gpte_data.files import atomic, in_turn
 from gpte_data.progress import Progress
@@ -42,7 +43,8 @@ class Similar:
         """Return for each text the nearest of each group, where it is near enough."""
         said = [" ".join(filter(None, text)) for text in texts]
         rows = [row for row, text in enumerate(said) if text.strip()]
-        own = embedded([said[row] for row in rows], self.embedder, self.vectors.shape[1])
+        own = embed(self.embedder, [said[row] for row in rows]).vectors
+        own = own.reshape(len(rows), self.vectors.shape[1])
         found = [self._of_group(own, np.array(rows, np.int64), g) for g in np.unique(self.group)]
         row, text, score = (np.concatenate(column) for column in zip(*found, strict=True))
         return Found(row, text, np.full(len(row), SIMILAR), score)
@@ -61,16 +63,6 @@ class Similar:
         return rows[near], which[near], best[near]
 
 
-def embedded(texts: Sequence[str], embedder: Embedder, dimension: int = 0) -> Any:
-    """Return the vectors of texts, (n, dimension) in float32."""
-    vectors = np.zeros((len(texts), dimension), dtype=np.float32)
-    for batch in embedder.stream(texts, "") if texts else ():
-        if vectors.shape[1] != batch.vectors.shape[1]:
-            vectors = np.zeros((len(texts), batch.vectors.shape[1]), dtype=np.float32)
-        vectors[list(batch.positions)] = batch.vectors
-    return vectors
-
-
 def stored(texts: Sequence[str], embedder: Embedder, path: Path | None) -> Any:
     """Return the vectors of the evaluation texts in float16, from a file if they lie there."""
     if path is None:
@@ -87,6 +79,6 @@ def _made(texts: Sequence[str], embedder: Embedder) -> Any:
     with Progress("evaluation texts", len(texts)) as progress:
         for start in range(0, len(texts), CHUNK):
             some = texts[start : start + CHUNK]
-            parts.append(embedded(some, embedder).astype(np.float16))
+            parts.append(embed(embedder, some).vectors.astype(np.float16))
             progress.add(len(some), 0)
     return np.concatenate(parts)

@@ -6,7 +6,7 @@ there: about 14 bytes for each run.
 
 from typing import Any
 
-from gpte_data.contamination.spans import spans
+from gpte_data.spans import spans
 
 SLOTS = 16
 """Bits of the bitmap for each run: one in so many strangers passes it."""

@@ -13,17 +13,15 @@ from gpte_data import io, manifest
 from gpte_data.candidates import Candidates, as_rows
 from gpte_data.errors import BadInput
 from gpte_data.files import Signature, signature
-from gpte_data.positives import only
+from gpte_data.positives import NAMED, only
 from gpte_data.stage import Row
-from gpte_data.verdicts import RULES
+from gpte_data.verdicts import RULES, dropped
 
 if TYPE_CHECKING:
     from gpte_data.doc_ids import DocIds
 
 POSITIVE = "same text as a positive"
 CANDIDATE = "same text as a better candidate"
-FORMER = ("dropped_positives", "contaminated_positives", "relabelled_from", "promoted")
-"""Parallel to other fields, or sets: each id has its survivor in the same place."""
 MOVED = "passages that stand for another now"
 
 
@@ -66,8 +64,11 @@ class Moves:
         return only(row | {"positives": after}, places)
 
     def _with_former(self, row: Row) -> Row:
-        """Where positives are named that a filter took out or put in, their survivors stand now."""
-        named = {name: row[name] for name in FORMER if row.get(name)}
+        """Where positives are named that a filter took out or put in, their survivors stand now.
+
+        Each in the same place: these lists may be parallel to others.
+        """
+        named = {name: row[name] for name in NAMED if row.get(name)}
         return row | {name: self.of(ids) for name, ids in named.items()}
 
     def _with_negatives(self, row: Row, notes: "Counter[str]") -> Row:
@@ -89,7 +90,8 @@ class Moves:
         for hit, doc_id in zip(as_rows(row["candidates"]), after, strict=True):
             changed = hit | {"doc_id": doc_id}
             if doc_id in met:
-                changed = _dropped(changed, POSITIVE if doc_id in positives else CANDIDATE)
+                rule = POSITIVE if doc_id in positives else CANDIDATE
+                changed = dropped(changed, _rules(hit, rule))
             met.add(doc_id)
             moved.append(changed)
         return row | {"candidates": moved}
@@ -103,12 +105,10 @@ def _ids(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     return [hit["doc_id"] for hit in candidates]
 
 
-def _dropped(hit: Mapping[str, Any], rule: str) -> dict[str, Any]:
-    """Return a candidate that is no negative any more."""
-    rules = [*(hit.get(RULES) or ()), rule]
-    rest = {name: value for name, value in hit.items() if name != "choice"}
-    reason = hit["reason"] if hit.get("verdict") == "drop" else rule
-    return rest | {"verdict": "drop", "reason": reason, RULES: list(dict.fromkeys(rules))}
+def _rules(hit: Mapping[str, Any], rule: str) -> list[str]:
+    """Return the rules that hold against a candidate, with one more."""
+    before = [hit["reason"], *(hit.get(RULES) or ())] if hit.get("verdict") == "drop" else []
+    return list(dict.fromkeys([*before, rule]))
 
 
 def _changed(before: Sequence[str], after: Sequence[str]) -> int:

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from gpte_data.rolling import Rolling
+from gpte_data.spans import spans
+
 MISSED = 0.005
 """Share of pairs at the threshold that may have no equal band."""
 PLACES = 100
 """Places of a signature, at most."""
 ROWS = 16
 """Places in a band, at most."""
-BASE = 0x9E3779B97F4A7C15 | 1
-"""Of the polynomial that hashes a run of bytes, modulo 2 ** 64; odd, so that it has an inverse."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,9 @@ def hashed(texts: Sequence[str], characters: Sequence[bool], size: int) -> Sets:
     windows = np.maximum(counts - size + 1, 1)
     ends = np.cumsum(counts)
     owner = np.repeat(np.arange(len(parts)), windows)
-    first = np.arange(len(owner)) - np.repeat(np.cumsum(windows) - windows, windows)
-    first += np.repeat(ends - counts, windows)
+    first = spans(ends - counts, windows)
     last = np.minimum(first + size, ends[owner]) - 1
-    keys = _hashes(data, starts[first], stops[last]) >> np.uint64(32)
+    keys = _mixed(Rolling(_bytes()[data]).of(starts[first], stops[last])) >> np.uint64(32)
     keys |= owner.astype(np.uint64) << np.uint64(32)
     keys.sort()
     keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
@@ -108,29 +108,6 @@ def _units(data: Any, lengths: Any, characters: Any) -> tuple[Any, Any, Any]:
     stops = np.append(starts[1:], 0) - ~by_character[starts]
     stops[np.cumsum(counts) - 1] = ends
     return starts, stops, counts
-
-
-def _hashes(data: Any, starts: Any, stops: Any) -> Any:
-    """Return a hash of each run of bytes, (n,) in uint64.
-
-    That of a run is the difference of two sums over all bytes before, so that its length costs
-    nothing (Karp and Rabin 1987).
-    """
-    powers, inverses = _powers(len(data).bit_length())
-    sums = np.zeros(len(data) + 1, dtype=np.uint64)
-    np.cumsum(_bytes()[data] * powers[: len(data)], out=sums[1:])
-    return _mixed((sums[stops] - sums[starts]) * inverses[starts])
-
-
-@lru_cache(maxsize=1)
-def _powers(bits: int) -> tuple[Any, Any]:
-    """Return the powers of the base, and of its inverse, of exponents below 2 ** bits."""
-    found = []
-    for base in (BASE, pow(BASE, -1, 1 << 64)):
-        powers = np.full(1 << bits, base, dtype=np.uint64)
-        powers[0] = 1
-        found.append(np.cumprod(powers))
-    return found[0], found[1]
 
 
 @lru_cache(maxsize=1)

@@ -31,8 +31,6 @@ from gpte_data.scoring.pairs import Pairs
 from gpte_data.scoring.scorer import Scorer
 from gpte_data.stage import Row
 
-OURS = ("rerank_score", "verdict", "reason", "rules")
-
 
 @dataclass(frozen=True)
 class Looking:

@@ -32,10 +32,7 @@ class Emitting:
 
     def events(self, rows: Iterable[Any]) -> Iterator[Event]:
         """Yield what is left out, then the files."""
-        with Room(self.ctx.folder) as room:
-            yield from self._events(rows, room)
-
-    def _events(self, rows: Iterable[Any], room: Room) -> Iterator[Event]:
+        room = self.ctx.closing.enter_context(Room(self.ctx.folder))
         gathered = Gathered(room)
         gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, self.datasets)
         parts = [Part()]

@@ -57,7 +57,6 @@ class Gathering:
     def take(self, table: Any) -> Iterator[Event]:
         """Take the rows of a table."""
         _check(table)
-        self.ctx.tell(table.num_rows, 0)
         usable = _usable(table)
         for place in np.flatnonzero(~usable).tolist():
             yield Rejected(_row(table, place), EMPTY)

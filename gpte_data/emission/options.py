@@ -23,7 +23,8 @@ def corpora_identity(given: Iterable[str]) -> list[Any]:
     for one in given:
         name, equals, folder = str(one).partition("=")
         named = bool(equals) and not Path(one).exists()
-        [content] = corpus_identity([Path(folder if named else one)])
+        path = Path(folder if named else one)
+        content = corpus_identity([path])[0] if path.exists() else str(one)
         found.append([name, content] if named else content)
     return found
 

@@ -7,6 +7,7 @@ import contextlib
 import mmap
 import tempfile
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Self
 
 import numpy as np
@@ -75,6 +76,7 @@ class Texts:
         self.bytes = 0
         self._map: Any = None
         self._array: Any = None
+        self._opening = Lock()
 
     def append(self, texts: Any) -> None:
         """Add the texts of an Arrow array at the end; null is ""."""
@@ -96,8 +98,9 @@ class Texts:
 
     def take(self, places: Any) -> Any:
         """Return the texts at some places as an Arrow array of strings."""
-        if self._array is None:
-            self._array = self._opened()
+        with self._opening:
+            if self._array is None:
+                self._array = self._opened()
         return self._array.take(pa.array(places)).cast(pa.string())
 
     def rest(self) -> None:

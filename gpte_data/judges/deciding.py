@@ -12,9 +12,10 @@ from typing import Any
 from gpte_data.judges.grades import BEST, CONTRADICTORY, FLAGGED, IRRELEVANT, MISSING, PARTLY
 from gpte_data.judges.options import JudgeConfig
 from gpte_data.judges.panel import Case
+from gpte_data.positives import added, only
 from gpte_data.records import kept
 from gpte_data.stage import Event, Row
-from gpte_data.verdicts import RULES, settled
+from gpte_data.verdicts import RULES, dropped, settled
 
 FALSE = "judge finds it as good as a positive"
 IN_PART = "judge finds that it answers in part"
@@ -75,14 +76,14 @@ def _settled(hit: Hit, case: Case, cfg: JudgeConfig, notes: Counter[str]) -> Hit
         return hit
     doc_id = hit["doc_id"]
     if doc_id not in case.judged:
-        return _dropped(hit, BEYOND)
+        return dropped(hit, [BEYOND])
     given = {"judged": case.judged[doc_id], "confirmed": case.confirmed.get(doc_id)}
     hit |= given
     if hit["confirmed"] is None:
         del hit["confirmed"]
     _count(hit, notes)
     if rule := _rule(final(hit), cfg):
-        return _dropped(hit, rule)
+        return dropped(hit, [rule])
     reason = UNCONFIRMED if hit["judged"] in FLAGGED else IN_PART
     hit.pop(RULES, None)
     return hit | {"verdict": "keep", "reason": KEPT if hit["judged"] == IRRELEVANT else reason}
@@ -95,12 +96,6 @@ def _rule(grade: str, cfg: JudgeConfig) -> str:
     if grade == PARTLY:
         return IN_PART if cfg.partly == "drop" else ""
     return _DROPPED.get(grade, "")
-
-
-def _dropped(hit: Hit, *rules: str) -> Hit:
-    """Return a candidate dropped by these rules."""
-    unchosen = {name: value for name, value in hit.items() if name != "choice"}
-    return unchosen | {"verdict": "drop", "reason": rules[0], RULES: list(rules)}
 
 
 def _count(hit: Hit, notes: Counter[str]) -> None:
@@ -122,8 +117,6 @@ def _acted(row: Row, false: list[Hit], cfg: JudgeConfig, notes: Counter[str]) ->
             row = _promoted(row, hit, notes)
     best = next((hit for hit in false if final(hit) == BEST), None)
     if cfg.action == "relabel" and best is not None and best["doc_id"] not in row["positives"]:
-        from gpte_data.positives import only  # brings numpy
-
         before = list(row["positives"])
         row = _promoted(row, best, notes)
         row = only(row, [len(before)]) | {"relabelled_from": before}
@@ -132,13 +125,11 @@ def _acted(row: Row, false: list[Hit], cfg: JudgeConfig, notes: Counter[str]) ->
 
 def _promoted(row: Row, hit: Hit, notes: Counter[str]) -> Row:
     """Return the row with a candidate as its last positive."""
-    from gpte_data.positives import added  # brings numpy
-
     doc_id = hit["doc_id"]
     if doc_id in row["positives"]:
         return row
     notes["candidates promoted"] += 1
-    hits = [_dropped(one, PROMOTED, FALSE) if one is hit else one for one in row["candidates"]]
+    hits = [dropped(one, [PROMOTED, FALSE]) if one is hit else one for one in row["candidates"]]
     row = added(row, hit) | {"candidates": hits, "promoted": [*row.get("promoted", ()), doc_id]}
     if "negatives" in row:
         row["negatives"] = [name for name in row["negatives"] if name != doc_id]

@@ -17,6 +17,7 @@ from gpte_data.judges.shown import one_line
 from gpte_data.recipes import Recipe
 from gpte_data.stage import Context, Rejected, Row
 from gpte_data.subjects import subject_of
+from gpte_data.verdicts import rejected
 from gpte_data.writing import Item, ended, write
 
 RUBRIC = ("relevance", "answerability", "clarity")
@@ -95,7 +96,7 @@ def _rating(item: Item) -> Rating:
     scores = {name: float(item.answer[name]) for name in RUBRIC}
     if not all(LOWEST <= score <= HIGHEST for score in scores.values()):
         raw = ", ".join(f"{name} {item.answer[name]}" for name in RUBRIC)
-        return Rating(item.row, None, Rejected(item.row | {"raw": raw}, OUT_OF_SCALE))
+        return Rating(item.row, None, rejected(item.row | {"raw": raw}, [OUT_OF_SCALE]))
     mean = sum(scores.values()) / len(RUBRIC)
     whole = 10 * (mean - LOWEST) / (HIGHEST - LOWEST)
     return Rating(item.row, {**scores, "score": round(whole, 4)})

@@ -24,6 +24,7 @@ from gpte_data.files import Signature, signature
 from gpte_data.mining.earlier_shards import FIELDS, batches
 from gpte_data.mining.options import EARLIER_SHARE
 from gpte_data.records import RANDOM, WRITTEN
+from gpte_data.spans import spans
 from gpte_data.stage import Row
 
 ENOUGH = 2
@@ -74,7 +75,7 @@ class EarlierMined:
         starts = (np.cumsum(counts, dtype=np.int64) - counts)[order]
         self.hashes, self.lost, counts = names[order], lost[order], counts[order]
         self.ends = np.cumsum(counts, dtype=np.int64)
-        moved = np.arange(len(positions)) + np.repeat(starts - self.ends + counts, counts)
+        moved = spans(starts, counts)
         self.positions, self.places, self.sources = positions[moved], places[moved], sources[moved]
 
     def of(self, rows: Sequence[Row], notes: Counter[str]) -> list[Kept]:

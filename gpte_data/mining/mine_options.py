@@ -11,16 +11,7 @@ from gpte_data.config import Identity, Runtime
 from gpte_data.corpus import corpus_identity
 from gpte_data.errors import BadOption
 from gpte_data.mining.options import ChoiceConfig
-from gpte_data.teachers import (
-    KINDS,
-    PRECOMPUTED,
-    Teacher,
-    dtype_of,
-    open_teacher,
-    teachers_identity,
-)
-
-BM25 = "bm25"
+from gpte_data.teachers import KINDS, Teacher, dtype_of, open_teachers, teachers_identity
 
 
 class MineConfig(ChoiceConfig):
@@ -114,17 +105,4 @@ class MineConfig(ChoiceConfig):
 
     def open_teachers(self) -> list[Teacher]:
         """Return the teachers with vectors; a model is loaded when it is first needed."""
-        options = self.options()
-        given = [spec for spec in self.teacher if spec.startswith(PRECOMPUTED)]
-        if len(given) == len(self.teacher) and (
-            options.encoding != Encoding() or self.query_prompt or self.doc_prompt
-        ):
-            raise BadOption(
-                f"{given[0]} are vectors already: leave out the prompts, --dtype, --max-length and "
-                "--truncate-dim"
-            )
-        return [
-            open_teacher(spec, options, self.query_prompt, self.doc_prompt)
-            for spec in self.teacher
-            if spec != BM25
-        ]
+        return open_teachers(self.teacher, self.options(), self.query_prompt, self.doc_prompt)

@@ -11,11 +11,11 @@ from gpte_data.mining.bags import BagSecond, ensure_bags
 from gpte_data.mining.bm25 import BM25Index
 from gpte_data.mining.earlier import EarlierMined, open_earlier
 from gpte_data.mining.lexical import Lexical
-from gpte_data.mining.mine_options import BM25, MineConfig
+from gpte_data.mining.mine_options import MineConfig
 from gpte_data.mining.miner import Miner
 from gpte_data.mining.seconds import DenseSecond, Second, WordsSecond
 from gpte_data.mining.terms import Terms, ensure_terms
-from gpte_data.teachers import Teacher
+from gpte_data.teachers import BM25, Teacher
 from gpte_data.teachers.promptreps import PromptRepsTeacher
 
 

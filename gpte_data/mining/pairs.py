@@ -5,23 +5,17 @@ from typing import Any
 
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput
-from gpte_data.fields import FIELDS
-from gpte_data.mining.own import HIDDEN, WEIGHTS
+from gpte_data.positives import FORMER, OF_CANDIDATES, aligned, only
 from gpte_data.stage import Row
 
-STALE = (
-    "written", WEIGHTS, HIDDEN, "teachers", "positive_rerank_scores", "reranker", "rerank_scale",
-    "judged_by",
-)  # fmt: skip
+STALE = ("written", "positive_rerank_scores", *OF_CANDIDATES)
 """Not passed on: texts that are in a corpus now, what an older mining fitted, by whom it was done,
 and who has looked at its candidates."""
-TAKEN_OUT = ("dropped_positives", "contaminated_positives", "relabelled_from")
-"""Where filters name positives that they took out: somebody said that they answer the query."""
 
 
 def no_negatives(row: Row) -> list[str]:
     """Return the documents that are no negatives of a query: its positives, then former ones."""
-    named = (row.get(name) or () for name in TAKEN_OUT)
+    named = (row.get(name) or () for name in FORMER)
     return list(dict.fromkeys(chain(row["positives"], *named)))
 
 
@@ -40,10 +34,7 @@ def _with_known(row: Row, known: list[str]) -> Row:
     if len(known) == len(before):
         return row
     places = [before.index(doc_id) for doc_id in known]
-    said = {name: row[name] for name in row if name.startswith("positive_") and name in FIELDS}
-    whole = {n: v for n, v in said.items() if v is not None and len(v) == len(before)}
-    kept = {name: [values[place] for place in places] for name, values in whole.items()}
-    return {k: v for k, v in row.items() if k not in said} | kept | {"positives": known}
+    return only(aligned(row), places)
 
 
 def known_positives(row: Row, corpus: Corpus, *, drop: bool) -> list[str]:

@@ -23,6 +23,7 @@ from gpte_data.backends.vectors_on_disk import by_value
 from gpte_data.files import atomic
 from gpte_data.ledger import Ledger
 from gpte_data.progress import Progress
+from gpte_data.spans import spans
 from gpte_data.vectors import (
     Sharded,
     VectorSpec,
@@ -190,12 +191,12 @@ class Terms:
             shard = shards[mine[0]]
             rows, starts = positions[mine] - self.first[shard], self.starts[shard]
             each = starts[rows + 1] - starts[rows]
-            parts.append(self.files[shard][_runs(starts[rows], each)])
+            parts.append(self.files[shard][spans(starts[rows], each)])
             sizes[mine], begins[mine] = each, before + np.cumsum(each) - each
             before += len(parts[-1])
         self._release(len(positions))
         read = np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)
-        return (read if len(parts) == 1 else read[_runs(begins, sizes)]), sizes
+        return (read if len(parts) == 1 else read[spans(begins, sizes)]), sizes
 
     def _release(self, read: int) -> None:
         """Give back the pages that were read: mapped, they count as memory in use."""
@@ -209,9 +210,3 @@ class Terms:
             mapped = getattr(file, "_mmap", None)
             if mapped is not None and hasattr(mapped, "madvise"):
                 mapped.madvise(mmap.MADV_DONTNEED)
-
-
-def _runs(starts: Any, sizes: Any) -> Any:
-    """Return starts[0], starts[0] + 1, … for sizes[0] places, then those of the next run."""
-    ends = np.cumsum(sizes)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)

@@ -14,6 +14,7 @@ from gpte_data import io
 from gpte_data.corpus import Corpus
 from gpte_data.earlier_vectors import ENDING, hashes
 from gpte_data.records import full_text
+from gpte_data.spans import spans
 from gpte_data.vectors import VectorSpec, is_there, vectors_path
 
 
@@ -40,8 +41,7 @@ class Copies:
         starts = np.searchsorted(self.hashes, wanted)
         counts = np.searchsorted(self.hashes, wanted, side="right") - starts
         which = np.repeat(np.arange(len(positions)), counts)
-        within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return self.order[starts[which] + within], which
+        return self.order[spans(starts, counts)], which
 
 
 _FOUND: WeakKeyDictionary[Corpus, Copies] = WeakKeyDictionary()

@@ -11,13 +11,7 @@ from gpte_data.config import Runtime
 from gpte_data.errors import BadOption
 from gpte_data.pair_rules.rules_options import RulesConfig
 from gpte_data.recipes import load_recipe
-from gpte_data.teachers import (
-    KINDS,
-    PRECOMPUTED,
-    Teacher,
-    dtype_of,
-    open_teacher,
-)
+from gpte_data.teachers import BM25, KINDS, Teacher, dtype_of, open_teachers
 
 BY_TEACHER = ("consistency", "min_cosine")
 BY_PLACE = ("top_share", "top")
@@ -89,7 +83,7 @@ class PairsConfig(ReachingConfig, RulesConfig):
             raise BadOption("the same --teacher is given twice: give different ones")
         if self.agree == "any" and len(self.teacher) == 1:
             raise BadOption("--agree any changes nothing with one --teacher: give several")
-        if "bm25" in self.teacher:
+        if BM25 in self.teacher:
             raise BadOption(f"--teacher bm25 has no vectors to compare: give one of {KINDS}")
 
     def asks_any(self, *names: str) -> bool:
@@ -150,14 +144,4 @@ class PairsConfig(ReachingConfig, RulesConfig):
         if not self.asks_any(*BY_TEACHER):
             return []
         options = self.teacher_options()
-        made = [spec for spec in self.teacher if spec.startswith(PRECOMPUTED)]
-        if len(made) == len(self.teacher) and (
-            options.encoding != Encoding() or self.query_prompt or self.doc_prompt
-        ):
-            raise BadOption(
-                f"{made[0]} are vectors already: leave out the prompts, --dtype, --max-length and "
-                "--truncate-dim"
-            )
-        return [
-            open_teacher(spec, options, self.query_prompt, self.doc_prompt) for spec in self.teacher
-        ]
+        return open_teachers(self.teacher, options, self.query_prompt, self.doc_prompt)

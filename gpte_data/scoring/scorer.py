@@ -7,10 +7,8 @@ the key, so a corpus may change, and another may share the folder.
 """
 
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +18,7 @@ from gpte_data import io
 from gpte_data.backends import Options, Reranker, open_reranker
 from gpte_data.backends.reranking import Traits, traits
 from gpte_data.backends.scored import checked
+from gpte_data.files import readable
 from gpte_data.ledger import Ledger
 from gpte_data.scoring.pairs import Pairs
 from gpte_data.scoring.store import Store
@@ -60,8 +59,7 @@ class Scorer:
         decided = {"version": VERSION, **self.traits.identity}
         digest = hashlib.sha256(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS)).digest()
         self._salt = np.frombuffer(digest[:16], dtype="<u8")
-        readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.traits.label)[-48:].strip("-.")
-        self.store = Store(folder / f"{readable}-{digest.hex()[:8]}")
+        self.store = Store(folder / f"{readable(self.traits.label)}-{digest.hex()[:8]}")
         self.asked = self.known = 0
 
     def score(self, pairs: Pairs, tell: Tell = lambda n: None) -> Any:
@@ -127,12 +125,7 @@ class Scorer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

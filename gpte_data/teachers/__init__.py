@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gpte_data.backends import Options
+from gpte_data.backends import Encoding, Options
 from gpte_data.backends.encoding import embedder_identity
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadOption
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PRECOMPUTED = "vectors:"
 PROMPTREPS = "promptreps:"
+BM25 = "bm25"
+"""A teacher without vectors, beside others."""
 KINDS = (
     "st:MODEL, openai:MODEL (any server), vllm:MODEL, promptreps:MODEL, model2vec:MODEL or "
     "vectors:FOLDER"
@@ -82,6 +84,23 @@ def open_teacher(
     return open_model(spec, options, query_prompt, doc_prompt)
 
 
+def open_teachers(
+    specs: Sequence[str], options: Options, query_prompt: str = "", doc_prompt: str = ""
+) -> list[Teacher]:
+    """Return the teachers with vectors; a model is loaded when it is first needed.
+
+    Raises:
+        BadOption: All are vectors already, and options say how texts become vectors.
+    """
+    given = [spec for spec in specs if spec.startswith(PRECOMPUTED)]
+    if len(given) == len(specs) and (options.encoding != Encoding() or query_prompt or doc_prompt):
+        raise BadOption(
+            f"{given[0]} are vectors already: leave out the prompts, --dtype, --max-length and "
+            "--truncate-dim"
+        )
+    return [open_teacher(spec, options, query_prompt, doc_prompt) for spec in specs if spec != BM25]
+
+
 def open_model(
     spec: str, options: Options, query_prompt: str = "", doc_prompt: str = ""
 ) -> "ModelTeacher":
@@ -97,14 +116,14 @@ def open_model(
 
 def teachers_identity(specs: Sequence[str]) -> dict[str, Any]:
     """Return what of the teachers enters a fingerprint; raise BadOption if none has vectors."""
-    if specs[0] == "bm25":
+    if specs[0] == BM25:
         raise BadOption(
             "--teacher bm25 goes beside a teacher with vectors, which candidates are described by: "
             "give that one first, as --teacher st:MODEL --teacher bm25"
         )
     first, *others = specs
     more = {
-        f"beside_{n}": {"kind": "bm25"} if spec == "bm25" else teacher_identity(spec)
+        f"beside_{n}": {"kind": BM25} if spec == BM25 else teacher_identity(spec)
         for n, spec in enumerate(others, 1)
     }
     return teacher_identity(first) | more

@@ -4,9 +4,15 @@ from typing import Any
 
 
 def spans(starts: Any, sizes: Any) -> Any:
-    """Return starts[0], starts[0] + 1, … for sizes[0] places, then those of the next, (sum,)."""
+    """Return starts[0], starts[0] + 1, … for sizes[0] places, then those of the next, (sum,).
+
+    Args:
+        starts: (n,), or one for all.
+        sizes: (n,)
+    """
     import numpy as np
 
+    sizes = np.asarray(sizes, dtype=np.int64)  # unsigned ones would make numbers with a point
     ends = np.cumsum(sizes)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
 
