@@ -42,7 +42,8 @@ def columns(block: Block) -> Columns:
 def beside(parts: Sequence[Emitted]) -> Iterator[TableFile]:
     """Yield counts.json, offsets.json.gz and data.yaml."""
     for part in parts:
-        yield from _beside(part)
+        if part.shards:
+            yield from _beside(part)
 
 
 def _beside(part: Emitted) -> Iterator[TableFile]:

@@ -60,7 +60,7 @@ def _beside(part: Emitted) -> Iterator[TableFile]:
 
 def _margins(emitted: Emitted) -> Iterator[pa.Table]:
     """Yield lines of query, positive, negative and margin; the first negatives come first."""
-    widest = max(block.width for block in emitted.blocks())
+    widest = max((block.width for block in emitted.blocks()), default=0)
     for place in range(widest):
         for block in emitted.blocks():
             yield pa.table({"line": _lines(block, place)})
