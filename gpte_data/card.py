@@ -1,11 +1,11 @@
 """The data card of emitted shards: README.md with the YAML that the hub and `datasets` read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpte_data import __version__
 from gpte_data.emission.dropped import BELOW
-from gpte_data.formats import FORMATS
+from gpte_data.formats import FORMATS, Format, open_format
 from gpte_data.ledger import Ledger
 from gpte_data.manifest import fingerprint
 
@@ -22,10 +22,7 @@ def data_card(
     loader = "parquet" if suffix == ".parquet" else "json"
     return f"""---
 configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: "*{suffix}"
+{_configs(open_format(format_).of, suffix)}
 size_categories:
 - {size}
 task_categories:
@@ -73,6 +70,17 @@ def _opening(rows: int, queries: int, negatives: int, vectors: Mapping[str, Any]
         f"with vectors of {vectors['dimension']:,} numbers ({vectors['dtype']}) by "
         f"`{vectors['teacher']}`"
     )
+
+
+def _configs(of: Format, suffix: str, splits: Sequence[str] = ("train",)) -> str:
+    """Return what `load_dataset` is to find in the folder, as YAML."""
+    found = []
+    for name, files in (of.configs or {"default": f"*{suffix}"}).items():
+        found += [f"- config_name: {name}", "  data_files:"]
+        each = splits if "{split}" in files else ["train"]
+        for split in each:
+            found += [f"  - split: {split}", f'    path: "{files.format(split=split)}"']
+    return "\n".join(found)
 
 
 def _content(negatives: int) -> str:

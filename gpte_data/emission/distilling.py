@@ -121,11 +121,11 @@ class Distilling:
                 yield from (texts.sizes(order[start : start + LOOK]) + width).tolist()
 
         starts = cut(len(order), look.shard_rows, look.shard_bytes, sizes())
-        suffix = of.suffix or ending(of.kind, look.compression)
+        suffix = of.suffix or ending(of.kind or "parquet", look.compression)
         for number, (start, stop) in enumerate(pairwise(starts)):
             yield TableFile(
                 f"{number:05d}{suffix}", partial(self._tables, texts, order[start:stop]),
-                stop - start, of.kind, look.compression,
+                stop - start, of.kind or "parquet", look.compression,
             )  # fmt: skip
 
     def _tables(self, texts: TextsAlone, order: Any) -> Iterator[Any]:

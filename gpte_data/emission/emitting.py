@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -45,7 +46,8 @@ class Emitting:
             return
         shelf = self.library.shelved(gathered.used(len(self.library)), room)
         look = look_of(self.format, self.cfg)
-        writing = Writing(look, gathered, self.library, shelf, self.datasets, parts)
+        room_of = self.ctx.folder or Path()
+        writing = Writing(look, gathered, self.library, shelf, self.datasets, parts, room_of)
         yield from writing.files()
 
     def _by_split(self, tables: Again, gathering: Gathering) -> Iterator[Event]:
@@ -73,5 +75,6 @@ def look_of(format_: OpenFormat, cfg: EmitConfig) -> Look:
     compression: Compression = "zstd" if format_.of.kind == "parquet" else "none"
     if cfg.compression != "auto":
         compression = cfg.compression
+    compression = format_.of.compression or compression
     size = shard_bytes(cfg.shard_size)
     return Look(format_, cfg.shard_rows, size, compression, cfg.template)

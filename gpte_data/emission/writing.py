@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -58,6 +59,7 @@ class Writing:
     shelf: Shelf
     datasets: list[str]
     parts: list[Part]
+    output: Path
 
     def files(self) -> Iterator[TableFile]:
         """Yield all files, those that stand beside last."""
@@ -74,6 +76,8 @@ class Writing:
     def _shards(self, part: Part, order: Any) -> Iterator[TableFile]:
         """Yield the shards of a part."""
         of, look = self.look.format.of, self.look
+        if of.kind is None:
+            return
         starts = [0, len(order)]
         if not of.single:
             starts = cuts(order, look.shard_rows, look.shard_bytes, self.gathered, self.shelf)
@@ -88,7 +92,7 @@ class Writing:
         of = self.look.format.of
         split = "" if "{split}" in of.stem else part.split
         stem = of.stem.format(number=number, split=part.split or "train")
-        suffix = of.suffix or ending(of.kind, self.look.compression)
+        suffix = of.suffix or ending(of.kind or "jsonl", self.look.compression)
         return "/".join(one for one in (split, part.folder, of.folder, stem + suffix) if one)
 
     def _tables(self, order: Any, start: int, stop: int) -> Iterator[Any]:
@@ -114,7 +118,7 @@ class Writing:
             folder, part.split or "train", part.dataset, shards,
             partial(self._blocks, order, 0, len(order), texts=False),
             partial(self.library.tables, whole),
-            partial(self._used, order),
+            partial(self._used, order), self.output,
         )  # fmt: skip
 
     def _used(self, order: Any) -> Iterator[Any]:

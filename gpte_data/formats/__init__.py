@@ -5,20 +5,38 @@ from examples as columns; where it needs other files beside (a corpus, counts), 
 yields them, from all parts (splits, datasets) that were written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gpte_data.errors import BadOption
-from gpte_data.table_files import Kind, TableFile
+from gpte_data.table_files import Compression, Kind, TableFile
 
 if TYPE_CHECKING:
     from gpte_data.formats.block import Block, Columns
 
 FORMATS = {
     "sentence-transformers": "n-tuples: anchor, positive, negative_1 … negative_n; pairs, triplets",
+    "st-labeled-pair": "anchor, positive, label; a row for each document",
+    "st-labeled-list": "anchor, positive (all documents), labels; for a CrossEncoder",
+    "st-margin-mse": "query, positive, negative_1 … negative_n, label: margins of a teacher",
+    "st-kldiv": "query, positive, negative_1 … negative_n, label: scores of a teacher",
     "flagembedding": "query, pos, neg, pos_scores, neg_scores, prompt, type",
+    "tevatron": "query_id, query, positive_passages, negative_passages; Tevatron 0.1",
+    "tevatron-v2": "query_id, query_text, document ids, and a corpus; Tevatron 2",
+    "pylate": "query, positive, negative_1 … negative_n; ColBERT by PyLate",
+    "pylate-kd": "query_id, document_ids, scores, with queries and documents; PyLate",
+    "ms-swift": "messages, positive_messages, negative_messages; ms-swift from 3.9 on",
+    "ms-swift-3.8": "query, response, rejected_response; ms-swift up to 3.8",
+    "contrastors": "query, document, negatives, metadata, with counts and byte offsets",
+    "nemo": "query, pos_doc, neg_doc; NeMo Automodel, texts in the rows",
+    "nemo-corpus": "question, ids of pos_doc and neg_doc, and a corpus; NeMo Automodel",
+    "gpl": "hard-negatives.jsonl and gpl-training-data.tsv with margins; GPL",
+    "beir": "corpus.jsonl, queries.jsonl, qrels; for evaluation",
+    "mteb": "corpus, queries and qrels as MTEB's retrieval tasks read them",
+    "webdataset": "a tar of examples, each a .json",
     "leaf": "sentence, label: a text and its teacher's vector; for MSELoss and LEAF",
     "ids": "query and ids of positives and negatives with scores; no text of documents",
 }
@@ -30,7 +48,7 @@ class Format:
     """What the files of a format are like, and what they can't do without.
 
     Attributes:
-        kind: How rows are written.
+        kind: How rows are written; None where all its files stand `beside`.
         one_positive: Whether each positive is an example of its own; else all stand in one.
         equal: Whether every row must have as many negatives.
         least: The fewest negatives it can be read with.
@@ -44,9 +62,12 @@ class Format:
         suffix: How their names end, where not as their kind does.
         single: Whether all rows of a part go into one file.
         of: What `columns` is given: a Block of examples, or a TextBlock of texts and vectors.
+        compression: The only one that its loader reads, or None where it reads any.
+        configs: Name -> files of what a dataset of it is loaded by, where that is not its rows
+            alone: MTEB's corpus, queries, qrels; with {split} where each split has its own.
     """
 
-    kind: Kind
+    kind: Kind | None
     one_positive: bool = False
     equal: bool = False
     least: int = 0
@@ -59,6 +80,8 @@ class Format:
     suffix: str = ""
     single: bool = False
     of: Literal["examples", "texts"] = "examples"
+    compression: Compression | None = None
+    configs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,7 @@ class Emitted:
         blocks: Yields its examples again, without texts of documents.
         passages: Yields all documents of its corpus as tables: doc_id, title, text.
         used: Yields only those that stand in its examples.
+        output: The output folder; contrastors' files name it.
     """
 
     folder: str
@@ -82,6 +106,7 @@ class Emitted:
     blocks: Callable[[], Iterator["Block"]]
     passages: Callable[[], Iterator[Any]]
     used: Callable[[], Iterator[Any]]
+    output: Path = Path()
 
     @property
     def path(self) -> str:

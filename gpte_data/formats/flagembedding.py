@@ -10,7 +10,7 @@ import pyarrow as pa
 from gpte_data.formats import Format
 from gpte_data.formats.block import Block, Columns, Documents
 
-FORMAT = Format("jsonl", least=1, place="field")
+FORMAT = Format("jsonl", least=1, place="field", compression="none")
 
 
 def columns(block: Block) -> Columns:

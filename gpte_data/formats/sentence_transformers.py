@@ -4,6 +4,8 @@ Every row has the same number of negatives. With none it is the pair format, wit
 format (https://sbert.net/docs/sentence_transformer/loss_overview.html).
 """
 
+from typing import Any
+
 from gpte_data.formats import Format
 from gpte_data.formats.block import Block, Columns
 
@@ -16,7 +18,7 @@ def columns(block: Block) -> Columns:
     return {**texts, **negatives(block)}
 
 
-def negatives(block: Block) -> Columns:
+def negatives(block: Block) -> dict[str, Any]:
     """Return a column for each negative."""
     found, width = block.negatives, block.width
     names = ["negative"] if width == 1 else [f"negative_{n + 1}" for n in range(width)]

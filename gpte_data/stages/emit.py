@@ -45,6 +45,10 @@ def _open(cfg: EmitOptions) -> OpenFormat:
         raise BadOption(
             f"{cfg.format} needs as many negatives in every row: --shortage drop or repeat"
         )
+    if of.compression not in (None, cfg.compression) and cfg.compression != "auto":
+        raise BadOption(
+            f"{cfg.format} is read with --compression {of.compression} alone: leave it at auto"
+        )
     return found
 
 
@@ -58,7 +62,7 @@ def _check_template(cfg: EmitOptions) -> None:
 
 def _finish(cfg: EmitOptions, ledger: Ledger, facts: Mapping[str, Any]) -> Mapping[str, str]:
     of = open_format(cfg.format).of
-    suffix = of.suffix or ending(of.kind, "none")
+    suffix = of.suffix or ending(of.kind or "jsonl", of.compression or "none")
     return {"README.md": data_card(cfg.format, suffix, cfg.num_negatives, ledger, facts)}
 
 
