@@ -103,7 +103,10 @@ class Hooks:
     output   says how the rows are written.
     also     returns another stage to run beside it, with its config and output folder.
     reads    returns the fields that rows must have, where that hangs on the config.
-    finish   returns further files for the output folder, name -> text, once the books are closed.
+    finish   returns further files for the output folder, name -> text, once the books are closed;
+             it is told `ctx.facts`, the identity, and the files that are there with their hashes.
+    after    runs when all is there, also where there was nothing to do: it gets the config and the
+             output folder, and returns what there is to say.
     """
 
     read: Callable[[Any], Iterable[Row]] | None = None
@@ -115,6 +118,7 @@ class Hooks:
     also: Callable[[Any], "tuple[Stage, StageConfig, str] | None"] | None = None
     reads: Callable[[Any], frozenset[str]] | None = None
     finish: Callable[[Any, Ledger, Mapping[str, Any]], Mapping[str, str]] | None = None
+    after: Callable[[Any, Path], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Emitting:
         shelf = self.library.shelved(gathered.used(len(self.library)), room)
         writing = Writing(self._look(), gathered, self.library, shelf, self.datasets, [Part()])
         yield from writing.files()
+        self.ctx.facts.update(writing.told())
 
     def _wanted(self) -> Wanted:
         """Return what examples are to be like."""
