@@ -5,6 +5,7 @@ those beside: where a run keeps its stages, and where its corpora lie. A link th
 there is said to be missing; what was never made by gpte-data is where the chain begins.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 from gpte_data import manifest
 from gpte_data.cards.plain import options
 from gpte_data.errors import BadInput
-from gpte_data.io import shard_files, stem
+from gpte_data.io import shard_files
 from gpte_data.ledger import Ledger
 
 SOURCES = ("ingest", "ingest-pairs")
@@ -64,17 +65,20 @@ class Lineage:
 
     def follow(self, source: Path) -> str:
         """Add the chain of a dataset, what came first before the rest; return its folder's name."""
-        return self._step((source if source.is_dir() else source.parent).resolve(), ())
+        path = source.resolve()
+        if path.is_file() and path.parent not in self._marks:
+            return self.steps.setdefault(path, Step(self._named(path), "", {"shards": 1})).folder
+        return self._step(path.parent if path.is_file() else path, ())
 
     def _look_beside(self, folder: Path) -> None:
         """Read the marks of a folder and of those beside it."""
-        parent = folder.parent
-        for one in [folder, *sorted(parent.iterdir() if parent.is_dir() else ())]:
-            if one not in self._marks and (one / manifest.DONE).is_dir():
-                try:
-                    self._marks[one] = manifest.marks(one)
-                except (BadInput, OSError):
-                    self._marks[one] = {}
+        if folder.is_file():
+            folder = folder.parent
+        with contextlib.suppress(OSError):  # what can't be looked at is not there
+            for one in [folder, *sorted(folder.parent.iterdir())]:
+                if one not in self._marks and (one / manifest.DONE).is_dir():
+                    with contextlib.suppress(BadInput):
+                        self._marks[one] = manifest.marks(one)
 
     def _step(self, folder: Path, below: tuple[Path, ...]) -> str:
         """Add a folder's step after those that it was made from."""
@@ -167,10 +171,3 @@ def _contents_of_models(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else value
-
-
-def source_content(path: Path) -> str:
-    """Return the content of a dataset, cut short, as its marks name it; "" where it has none."""
-    folder = path if path.is_dir() else path.parent
-    known = {stem(one): one for one in shard_files(folder)}
-    return manifest.dataset_content(path)[:12] if known else ""

@@ -11,6 +11,8 @@ _ROLES = {
     "generator": "wrote queries", "teacher": "found negatives", "reranker": "scored candidates",
     "judged_by": "judged candidates",
 }  # fmt: skip
+THIS = "this dataset"
+"""What stands for the folder that the card is in."""
 
 
 def sources(facts: Mapping[str, Any]) -> str:
@@ -79,7 +81,7 @@ def steps(facts: Mapping[str, Any]) -> str:
     own = facts["books"]
     lost = sum(own["dropped"].values()) + sum(own["failed"].values())
     read = ", ".join(code(one["folder"]) for one in facts["sources"]) or "a pipe"
-    rows.append(("this dataset", "`emit`", f"{own['in']:,}", f"{own['out']:,}", f"{lost:,}", read))
+    rows.append((THIS, "`emit`", f"{own['in']:,}", f"{own['out']:,}", f"{lost:,}", read))
     header = ["folder", "step", "rows in", "rows out", "left out", "made from"]
     said = "## How it was made\n\nEach step with its books; one row may become several.\n\n"
     return said + table(header, rows) + "\n" + _settings(facts)
@@ -100,7 +102,7 @@ def _settings(facts: Mapping[str, Any]) -> str:
         for name, value in step["options"].items()
         if name not in ("source", "corpus")
     ]
-    rows += [("this dataset", code(name), cell(shown(plain(value)))) for name, value in _own(facts)]
+    rows += [(THIS, code(name), cell(shown(plain(value)))) for name, value in _own(facts)]
     return "Settings other than the defaults:\n\n" + table(["folder", "option", "value"], rows)
 
 
@@ -112,7 +114,7 @@ def _own(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def filters(facts: Mapping[str, Any]) -> str:
     """Return what was left out on the way, and why."""
     rows = [
-        (code(name), cell(reason), count)
+        (_where(name), cell(reason), count)
         for name, books in _books(facts)
         for kind in ("dropped", "failed")
         for reason, count in books.get(kind, {}).items()
@@ -126,15 +128,20 @@ def filters(facts: Mapping[str, Any]) -> str:
 def _notes(facts: Mapping[str, Any]) -> str:
     """Return what else the stages have counted."""
     rows = [
-        (code(name), cell(note), count)
+        (_where(name), cell(note), count)
         for name, books in _books(facts)
         for note, count in books.get("notes", {}).items()
     ]
     return f"\nWhat else was counted:\n\n{table(['where', 'what', 'count'], rows)}" if rows else ""
 
 
+def _where(name: str) -> str:
+    """Return a folder's name as code; what is emitted has none here."""
+    return name if name == THIS else code(name)
+
+
 def _books(facts: Mapping[str, Any]) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    own = [("this dataset", facts["books"])]
+    own = [(THIS, facts["books"])]
     return [(step["folder"], step["rows"]) for step in facts["steps"]] + own
 
 

@@ -44,8 +44,9 @@ def load(layout: Layout) -> str:
         "",
         f'{_variable(split)} = load_dataset("PATH"{name}, split="{split}")',
     ]
-    for other in layout.configs[1:]:
-        lines.append(_more(other))
+    lines += [_more(other) for other in layout.configs[1:]]
+    if any(file.name.endswith(".zst") for file in layout.files):
+        lines.insert(0, "# pip install zstandard")
     return "\n".join(lines)
 
 
