@@ -1,8 +1,11 @@
 """The data card: what it says is what is there, and the loaders of others read it."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +21,7 @@ from test_emit import emit, make
 from gpte_data import io, manifest
 from gpte_data.cards import facts as kept
 from gpte_data.cards.features import features
+from gpte_data.cards.layout import layout
 from gpte_data.cards.plain import plain
 from gpte_data.cards.rendering import card_files
 from gpte_data.emission.told import plain_type
@@ -360,3 +364,83 @@ def test_croissant_is_valid_and_its_records_are_the_rows(
         assert len(found) == each * len(mine)
         column = f"{records.id}/{'text' if config.endswith('corpus') else 'query'}"
         assert found[0][column] == (b"t" if config.endswith("corpus") else b"a")
+
+
+def config_paths(files_: dict[str, int], shards: list[str]) -> dict[str, Any]:
+    part = {"split": "", "dataset": "", "folder": "", "shards": shards}
+    found = [{"name": n, "rows": rows, "size": 1, "sha256": "0"} for n, rows in files_.items()]
+    made = layout({"parts": [part], "files": found})
+    return {
+        one.name: [made.patterns(files) for files in one.splits.values()] for one in made.configs
+    }
+
+
+@pytest.mark.parametrize(
+    ("files_", "shards", "told"),
+    [
+        ({"s-0.jsonl.gz": 3, "s-1.jsonl.gz": 3, "offsets.json.gz": 0, "data.yaml": 0}, 2,
+         {"default": [["*.jsonl.gz"]]}),
+        ({"0.jsonl": 3, "1.jsonl": 3, "corpus.jsonl": 0}, 2,
+         {"default": [["0.jsonl", "1.jsonl"]], "corpus": [["corpus.jsonl"]]}),
+        ({"qrels/test.tsv": 3, "queries.jsonl": 0, "corpus.jsonl": 0}, 0,
+         {"corpus": [["corpus.jsonl"]], "queries": [["queries.jsonl"]]}),
+        ({"train.json": 3, "corpus/train.parquet": 0, "corpus/about.json": 0}, 0,
+         {"corpus": [["corpus/train.parquet"]]}),
+        ({"0.tar": 3, "1.tar": 4}, 2, {"default": [["*.tar"]]}),
+        ({"train/0.parquet": 3, "queries/0.parquet": 0, "documents/0.parquet": 0}, 1,
+         {"default": [["train/0.parquet"]], "queries": [["queries/0.parquet"]],
+          "documents": [["documents/0.parquet"]]}),
+        ({"one.txt": 3}, 1, {}),
+    ],
+)  # fmt: skip
+def test_only_what_can_be_loaded_is_a_config(
+    files_: dict[str, int], shards: int, told: dict[str, Any]
+) -> None:
+    assert config_paths(files_, list(files_)[:shards]) == told
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_training_run_in_the_card_runs(tmp_path: Path) -> None:
+    """As it stands there, with a tiny model in place of one from the hub."""
+    from tiny_models import tiny_embedder
+
+    out, _ = emit(tmp_path, num_negatives=2)
+    blocks = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.S)
+    model = tiny_embedder(tmp_path / "model")
+    script = blocks[1].replace('"PATH"', repr(str(out)))
+    script = script.replace('"sentence-transformers/all-MiniLM-L6-v2"', repr(str(model)))
+    assert script.count(str(tmp_path)) == 2
+    around = {"HF_HOME": str(tmp_path / "home"), "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **around}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert b"train_loss" in done.stdout + done.stderr
+
+
+def test_rows_from_a_pipe_name_no_temporary_folder(tmp_path: Path) -> None:
+    corpus, rows = make(tmp_path, 20)
+    lines = b"".join(map(io.to_line, io.read_all(rows)))
+    command = ("emit", "-", "--corpus", corpus, "--num-negatives", 2)
+    for name in ("one", "two"):
+        ok(*command, "-o", tmp_path / name, input=lines)
+    cards = [(tmp_path / name / "README.md").read_text() for name in ("one", "two")]
+    assert cards[0] == cards[1]
+    assert "| `stdin.jsonl` | not made by gpte-data |" in cards[0]
+    assert "gpte-data-" not in cards[0]
+
+
+def test_texts_can_not_break_out_of_the_card(tmp_path: Path) -> None:
+    """Not from an example, not from a licence."""
+    _, rows = make(tmp_path, 20)
+    every = [row | {"query": "```\n# a <script> |"} for row in io.read_all(rows)]
+    (rows / "00001.parquet").unlink()
+    io.write(rows / "00000.parquet", every)
+    out, _ = emit(tmp_path, num_negatives=2, license=("<script> a|b",))
+    text = (out / "README.md").read_text().split("---\n", 2)[2]
+    outside = re.sub(r"```json\n.*?\n```\n", "", text, flags=re.S)
+    assert "<script>" not in outside
+    assert not re.search(r"^# a", text, re.M)
+    fences = [one for one in text.splitlines() if one.lstrip().startswith("```")]
+    assert len(fences) == 2 * text.count("```json") + 2 * text.count("```python") + 2

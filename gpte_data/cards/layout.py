@@ -1,7 +1,8 @@
 """Which files are loaded together: configs and splits, as `datasets` and the hub understand them.
 
 `load_dataset` reads one kind of file from a folder, so of files of several kinds only those are
-configs that are of the examples' kind. Files that are no rows (counts, offsets) are none.
+configs that are of the examples' kind; where these are tables of judgements, those beside them
+(BEIR: corpus and queries). Files that are no rows (counts, offsets) are none.
 """
 
 import glob
@@ -113,7 +114,7 @@ def layout(facts: Mapping[str, Any]) -> Layout:
     splits = list(dict.fromkeys(str(part["split"]) for part in facts["parts"]))
     examples = [file for file in files if file.rows]
     builders = [file.builder for file in [*examples, *files] if file.builder]
-    builder = builders[0] if builders else ""
+    builder = next((one for one in builders if one != "csv"), builders[0] if builders else "")
     readable = [file for file in files if file.builder == builder != ""]
     configs = _of_examples([file for file in readable if file.rows], splits)
     configs += _beside([file for file in readable if not file.rows], splits, configs)

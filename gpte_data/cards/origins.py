@@ -103,7 +103,9 @@ def _settings(facts: Mapping[str, Any]) -> str:
         if name not in ("source", "corpus")
     ]
     rows += [(THIS, code(name), cell(shown(plain(value)))) for name, value in _own(facts)]
-    return "Settings other than the defaults:\n\n" + table(["folder", "option", "value"], rows)
+    return "Settings that are not the defaults, and all of this dataset's own:\n\n" + table(
+        ["folder", "option", "value"], rows
+    )
 
 
 def _own(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -23,13 +23,18 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     found = [list(row) for row in rows]
     if not found:
         return ""
-    right = [all(isinstance(row[n], int) for row in found) for n in range(len(header))]
+    right = [all(_is_number(row[n]) for row in found) for n in range(len(header))]
     lines = [
         _line(header),
         _line(["---:" if one else "---" for one in right]),
         *(_line([cell(value) for value in row]) for row in found),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a cell holds a number, or nothing."""
+    return isinstance(value, int) or not value.strip("0123456789,.%")
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gpte_data.cards.layout import Config, Layout
+from gpte_data.cards.layout import DEFAULT, Layout
 from gpte_data.cards.tables import code, table
 
 _ST = """from datasets import load_dataset
@@ -36,30 +36,23 @@ def load(layout: Layout) -> str:
     """Return how the files are loaded; "" where `datasets` reads none of them."""
     if not layout.configs:
         return ""
-    first = layout.configs[0]
-    name = "" if first.name == "default" or len(layout.configs) == 1 else f', "{first.name}"'
-    split = next(iter(first.splits))
-    lines = [
-        "from datasets import load_dataset",
-        "",
-        f'{_variable(split)} = load_dataset("PATH"{name}, split="{split}")',
-    ]
-    lines += [_more(other) for other in layout.configs[1:]]
+    lines = ["from datasets import load_dataset", ""]
+    for config in layout.configs:
+        if config.name == DEFAULT:
+            lines += [f'{_name(s)} = load_dataset("PATH", split="{s}")' for s in config.splits]
+        else:
+            split = next(iter(config.splits))
+            of = f'"{config.name}", split="{split}"'
+            lines.append(f'{_name(config.name)} = load_dataset("PATH", {of})')
     if any(file.name.endswith(".zst") for file in layout.files):
         lines.insert(0, "# pip install zstandard")
     return "\n".join(lines)
 
 
-def _variable(split: str) -> str:
-    return split if split.isidentifier() else "data"
-
-
-def _more(config: Config) -> str:
-    """Return a line that loads another config."""
-    name = "".join(c if c.isalnum() else "_" for c in config.name)
-    name = name if name.isidentifier() else f"_{name}"
-    split = next(iter(config.splits))
-    return f'{name} = load_dataset("PATH", "{config.name}", split="{split}")'
+def _name(text: str) -> str:
+    """Return a name for a variable."""
+    name = "".join(c if c.isalnum() else "_" for c in text)
+    return name if name.isidentifier() else f"_{name}"
 
 
 def train(facts: Mapping[str, Any], layout: Layout) -> tuple[str, str]:
