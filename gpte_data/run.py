@@ -45,7 +45,7 @@ class Result:
     prepared: Mapping[str, int] = field(default_factory=dict)
     """What was counted while shared things, such as vectors, were made for all shards."""
     said: str = ""
-    """What the stage's survey of the whole input has to tell."""
+    """What the stage has to tell: of its survey of the whole input, and after all is done."""
 
 
 def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunOptions) -> Result:
@@ -82,6 +82,8 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         ledger.close()
         if options.rejected is not None:
             collect_rejected([output], options.rejected)
+        if stage.hooks.after is not None:
+            said += stage.hooks.after(cfg, output)
     shards = len(set(manifest.names(output)) - {manifest.ALL})
     seconds = time.monotonic() - started
     return Result(stage.name, output, ledger, len(todo), shards, seconds, prepared, said)

@@ -106,7 +106,10 @@ class Hooks:
     output   says how the rows are written.
     also     returns another stage to run beside it, with its config and output folder.
     reads    returns the fields that rows must have, where that hangs on the config.
-    finish   returns further files for the output folder, name -> text, once the books are closed.
+    finish   returns further files for the output folder, name -> text, once the books are closed;
+             it is told `ctx.facts`, the identity, and the files that are there with their hashes.
+    after    runs when all is there, also where there was nothing to do: it gets the config and the
+             output folder, and returns what there is to say.
     instead  returns what is printed and no run, where the options that were given ask for that.
     """
 
@@ -120,6 +123,7 @@ class Hooks:
     reads: Callable[[Any], frozenset[str]] | None = None
     finish: Callable[[Any, Ledger, Mapping[str, Any]], Mapping[str, str]] | None = None
     instead: Callable[[Mapping[str, Any]], str | None] = lambda given: None
+    after: Callable[[Any, Path], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ def say_result(result: Result) -> None:
     if result.done:
         say_ledger(result.stage, result.ledger)
         _say_notes(result.stage, result.prepared)
-        for line in result.said.splitlines():
-            _say(f"{result.stage}: {line}")
         _say(f"{result.stage}: {_shards(result.shards)} in {result.output}, {result.seconds:.1f} s")
     else:
         _say(
             f"{result.stage}: nothing to do, {result.output} is done with the same settings "
             f"({_shards(result.shards)}, {result.ledger.rows_out:,} rows)"
         )
+    for line in result.said.splitlines():
+        _say(f"{result.stage}: {line}")
 
 
 def say_ledger(name: str, ledger: Ledger) -> None:

@@ -83,7 +83,9 @@ def finish(stage: Stage, job: Job, ctx: Context) -> None:
     """Write the files that a stage adds beside its shards."""
     if stage.hooks.finish is None:
         return
-    facts = {**ctx.facts, "identity": job.identity}
+    marks = [mark for name, mark in manifest.marks(job.output).items() if name != manifest.ALL]
+    files = [{**mark.output, "rows": mark.ledger.rows_out} for mark in marks if mark.output]
+    facts = {**ctx.facts, "identity": job.identity, "files": files}
     for name, text in stage.hooks.finish(job.cfg, ctx.ledger, facts).items():
         write_text(job.output / name, text)
 

@@ -89,7 +89,7 @@ def test_a_positive_that_goes_short_is_left_out_alone(tmp_path: Path) -> None:
     found, said = emitted(tmp_path, "--num-negatives", 5)
     assert found == {"a": ["c1", "c2", "c3", "c4", "c5"]}
     assert "1 out + 1 dropped (positive with too few negatives below its margin: 1)" in said
-    assert "from 1 queries" in (tmp_path / "out" / "README.md").read_text()
+    assert "from 1 query and" in (tmp_path / "out" / "README.md").read_text()
     found, said = emitted(tmp_path, "--num-negatives", 5, "--shortage", "repeat", "--force")
     assert found["b"] == ["c3", "c4", "c5", "c6", "c3"] and len(found) == 2
     assert "examples that repeat negatives: 1" in said

@@ -57,7 +57,7 @@ FLOORS = [
     ["measures"],
     ["teachers", "casting", "distinct", "examples", "rehearsal", "prompt_lint"],
     ["mining", "emission"],
-    ["judges", "card"],
+    ["judges", "cards", "hub"],
     ["contamination"],
     ["deduping"],
     ["pair_rules", "text_rules"],

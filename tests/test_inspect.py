@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 from gpte_data import corpus, io, manifest
-from gpte_data.card import data_card
 from gpte_data.commands.embed import embed
 from gpte_data.errors import BadInput, UserError
 from gpte_data.inspection import distribution, survey
@@ -126,16 +124,6 @@ def test_scores_that_are_not_finite_and_lists_are_counted(tmp_path: Path) -> Non
     (tmp_path / "00000.parquet").unlink()
     io.write(tmp_path / "00000.jsonl", [row | {"language": ["en", "de"]} for row in rows()])
     assert survey(tmp_path)["datasets"][0]["fields"]["language"] == {"['en', 'de']": 30}
-
-
-def test_the_card_says_how_many_queries_and_what_is_beside_them() -> None:
-    ledger = Ledger(10, 5, 12, Counter({"fewer than 2 negatives": 3}))
-    card = data_card("sentence-transformers", ".parquet", 2, ledger, {"identity": {}})
-    assert "12 examples from 7 queries, with 2 negatives each" in card
-    assert "automatic mining" in card
-    card = data_card("sentence-transformers", ".parquet", 0, ledger, {"identity": {}})
-    assert "12 examples from 7 queries, pairs without negatives" in card
-    assert "automatic mining" not in card
 
 
 def test_embed_says_what_is_wrong_with_the_corpus(

@@ -223,5 +223,6 @@ def test_from_pairs_to_shards(folders: dict[str, Path], tmp_path: Path) -> None:
     shown = cli("inspect", tmp_path / "filtered").stdout
     assert "Candidates by source" in shown and "written" in shown
     card = (tmp_path / "train" / "README.md").read_text()
-    assert "negatives mined with (queries) | nothing" in card, "the one negative was written"
+    assert "found negatives" not in card, "the one negative was written"
+    assert "negatives were written for their query" in card
     assert "stamps" in cli("inspect", folders["pairs"]).stdout, "unmined, they are shown too"

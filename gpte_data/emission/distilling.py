@@ -22,6 +22,7 @@ from gpte_data.emission.sources import as_tables, corpora, sources
 from gpte_data.emission.spill import Numbers, Room
 from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.emission.texts_alone import TextsAlone
+from gpte_data.emission.told import told_of_texts
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.formats import OpenFormat
 from gpte_data.formats.block import TextBlock, full
@@ -74,8 +75,9 @@ class Distilling:
         self._check(texts)
         yield from chain(texts.take_documents(), texts.distinct(numbers))
         if numbers.length:
-            self.ctx.facts["vectors"] = self._facts(texts, numbers.read())
-            yield from self._files(texts, numbers.read())
+            files = list(self._files(texts, numbers.read()))
+            yield from files
+            self.ctx.facts.update(self._facts(texts, numbers.read(), files))
 
     def _check(self, texts: TextsAlone) -> None:
         """Raise a UserError where the teacher can't give the vectors of the queries."""
@@ -96,16 +98,17 @@ class Distilling:
         for corpus in self.library.corpora:
             self.teacher.check(corpus, read)
 
-    def _facts(self, texts: TextsAlone, numbers: Any) -> dict[str, Any]:
+    def _facts(self, texts: TextsAlone, numbers: Any, files: list[TableFile]) -> dict[str, Any]:
         """Return what was written, for the data card."""
         documents = int((numbers >= 0).sum())
-        return {
+        vectors = {
             "teacher": self.teacher.label,
             "dimension": self._dimension,
             "dtype": self.cfg.vector_dtype,
             "documents": documents,
             "queries": len(numbers) - documents,
         }
+        return {"vectors": vectors, **told_of_texts(self.library, texts.shelf.used, files, vectors)}
 
     @property
     def _dimension(self) -> int:

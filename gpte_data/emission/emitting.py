@@ -49,6 +49,7 @@ class Emitting:
         room_of = self.ctx.folder or Path()
         writing = Writing(look, gathered, self.library, shelf, self.datasets, parts, room_of)
         yield from writing.files()
+        self.ctx.facts.update(writing.told())
 
     def _by_split(self, tables: Again, gathering: Gathering) -> Iterator[Event]:
         """Gather split by split, test first and train last: see splitting."""

@@ -67,6 +67,7 @@ class Gathering:
     def _examples(self, table: Any) -> Iterator[Event]:
         """Make the examples of rows that have a query and a positive."""
         candidates = candidates_of(table, dropped=self.wanted.dropped)
+        self.origins.counts["removed"].update(candidates.removed)
         positives = Positives.of(table, one=self.wanted.format.one_positive)
         picked = self._picked(table, candidates, positives)
         short = picked.distinct < self.wanted.negatives

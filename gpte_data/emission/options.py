@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpte_data.config import Identity, StageConfig
+from gpte_data.config import Identity, Runtime, StageConfig
 from gpte_data.corpus import corpus_identity
 from gpte_data.emission.sources import sources_identity
 from gpte_data.errors import BadOption
@@ -80,4 +80,13 @@ class EmitConfig(StageConfig):
     )
     compression: Literal["auto", "none", "snappy", "gzip", "zstd"] = Field(
         "auto", description="Of shards; auto: zstd for Parquet, none for JSON lines."
+    )
+    license: Annotated[tuple[str, ...], Runtime()] = Field(
+        (), description="For the data card: NAME or DATASET=NAME; more than once for several."
+    )
+    push_to_hub: Annotated[str, Runtime()] = Field(
+        "", description="Also upload it all to this dataset on the hub: OWNER/NAME; see HF_TOKEN."
+    )
+    private: Annotated[bool, Runtime()] = Field(
+        True, description="Whether a new dataset on the hub is for its owner alone."
     )

@@ -6,7 +6,7 @@ ceilings (`--margin-against each`), it takes those that score no higher than the
 positive in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,9 @@ class Candidates:
         rerank_score: By the reranker, (m,).
         written: Whether each was written for the query, (m,).
         source: Who found each, (m,) strings.
+        false_negative: The estimated probability that each answers the query, (m,); NaN where
+            there is none, the reranker's where there is one.
+        removed: Why candidates were dropped -> how many, all rows together.
     """
 
     row: Any
@@ -38,13 +41,15 @@ class Candidates:
     rerank_score: Any
     written: Any
     source: Any
+    false_negative: Any
+    removed: Mapping[str, int]
 
     def only(self, mask: Any) -> "Candidates":
         """Return those of a mask, (m,)."""
         places = pa.array(np.flatnonzero(mask))
         return Candidates(
             self.row[mask], self.doc_id.take(places), self.score[mask], self.rerank_score[mask],
-            self.written[mask], self.source.take(places),
+            self.written[mask], self.source.take(places), self.false_negative[mask], self.removed,
         )  # fmt: skip
 
 
@@ -58,9 +63,8 @@ def candidates_of(table: Any, *, dropped: bool = False) -> Candidates:
         dropped: Whether those count too that a rule has dropped.
     """
     mined = _mined(table)
-    keep = np.ones(len(mined["row"]), dtype=bool)
-    if not dropped:
-        keep = ~pc.fill_null(pc.equal(mined["verdict"], "drop"), False).to_numpy(False)
+    out = pc.fill_null(pc.equal(mined["verdict"], "drop"), False)
+    keep = np.ones(len(mined["row"]), dtype=bool) if dropped else ~out.to_numpy(False)
     written = pc.equal(mined["source"], WRITTEN).fill_null(False).to_numpy(False)
     choice = mined["choice"].fill_null(0).to_numpy(False) * (not dropped)
     order = np.lexsort((choice, ~written, mined["row"]))
@@ -73,12 +77,17 @@ def candidates_of(table: Any, *, dropped: bool = False) -> Candidates:
         _floats(mined["rerank_score"].take(places)),
         written[order],
         mined["source"].take(places),
+        _floats(
+            pc.coalesce(mined["reranked_false_negative"], mined["false_negative"]).take(places)
+        ),
+        _counted(mined["reason"].filter(out)),
     )
 
 
 _FIELDS = {
     "doc_id": pa.string(), "source": pa.string(), "verdict": pa.string(), "choice": pa.int32(),
-    "score": pa.float32(), "rerank_score": pa.float32(),
+    "score": pa.float32(), "rerank_score": pa.float32(), "reason": pa.string(),
+    "false_negative": pa.float32(), "reranked_false_negative": pa.float32(),
 }  # fmt: skip
 
 
@@ -126,6 +135,12 @@ def _of_unmined(table: Any) -> dict[str, Any]:
 def _none() -> dict[str, Any]:
     empty = {name: pa.array([], type_) for name, type_ in _FIELDS.items()}
     return {"row": np.zeros(0, dtype=np.int64)} | empty
+
+
+def _counted(values: Any) -> Mapping[str, int]:
+    """Return how often each value stands in an Arrow array, null left out."""
+    found = pc.value_counts(values.drop_null()).to_pylist()
+    return {one["values"]: one["counts"] for one in found}
 
 
 def _floats(array: Any) -> Any:

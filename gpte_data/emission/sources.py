@@ -20,9 +20,12 @@ TABLE = 4096
 COLUMNS = (
     "query_id", "query", "positives", "negatives", "recipe", "task", "instruction", "language",
     "query_type", "generator", "positive_scores", "positive_rerank_scores", "positive_ceilings",
-    "positive_grades",     "candidates", "doc_id",
+    "positive_grades", "candidates", "doc_id", "prompt_version", "reranker", "judged_by", "license",
 )  # fmt: skip
-OF_CANDIDATES = ("doc_id", "source", "verdict", "choice", "score", "rerank_score")
+OF_CANDIDATES = (
+    "doc_id", "source", "verdict", "reason", "choice", "score", "rerank_score", "false_negative",
+    "reranked_false_negative",
+)  # fmt: skip
 DATASET = "gpte_data.dataset"
 """Where a table's metadata name its dataset."""
 

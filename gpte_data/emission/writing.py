@@ -1,7 +1,7 @@
 """Examples in their order as files: the shards of each part, and what a format puts beside them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ from gpte_data.emission.joining import joined
 from gpte_data.emission.library import Library, Shelf
 from gpte_data.emission.ordering import shuffled
 from gpte_data.emission.spill import Numbers
+from gpte_data.emission.told import told
 from gpte_data.formats import Emitted, OpenFormat
 from gpte_data.formats.block import Block
 from gpte_data.table_files import Compression, TableFile, ending
@@ -60,18 +61,27 @@ class Writing:
     datasets: list[str]
     parts: list[Part]
     output: Path
+    emitted: list[Emitted] = field(default_factory=list)
+    beside: list[TableFile] = field(default_factory=list)
 
     def files(self) -> Iterator[TableFile]:
         """Yield all files, those that stand beside last."""
-        emitted = []
         for number, part in enumerate(self.parts):
             order = kept(
                 shuffled(self.gathered.examples(), number), Numbers(self.gathered.room, "<i8")
             )
             shards = list(self._shards(part, order))
             yield from shards
-            emitted.append(self._emitted(part, order, shards))
-        yield from self.look.format.beside(emitted)
+            self.emitted.append(self._emitted(part, order, shards))
+        for file in self.look.format.beside(self.emitted):
+            self.beside.append(file)
+            yield file
+
+    def told(self) -> dict[str, Any]:
+        """Return what is told of it all once it is written."""
+        return told(
+            self.gathered, self.library, self.shelf, self.emitted, self.datasets, self.beside
+        )
 
     def _shards(self, part: Part, order: Any) -> Iterator[TableFile]:
         """Yield the shards of a part."""

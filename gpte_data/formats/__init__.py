@@ -5,8 +5,8 @@ from examples as columns; where it needs other files beside (a corpus, counts), 
 yields them, from all parts (splits, datasets) that were written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,8 +63,6 @@ class Format:
         single: Whether all rows of a part go into one file.
         of: What `columns` is given: a Block of examples, or a TextBlock of texts and vectors.
         compression: The only one that its loader reads, or None where it reads any.
-        configs: Name -> files of what a dataset of it is loaded by, where that is not its rows
-            alone: MTEB's corpus, queries, qrels; with {split} where each split has its own.
     """
 
     kind: Kind | None
@@ -81,7 +79,6 @@ class Format:
     single: bool = False
     of: Literal["examples", "texts"] = "examples"
     compression: Compression | None = None
-    configs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

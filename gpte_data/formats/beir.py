@@ -13,7 +13,6 @@ from gpte_data.table_files import TableFile
 FORMAT = Format(
     "lines", texts=False, folder="qrels", stem="{split}", suffix=".tsv", single=True,
     compression="none",
-    configs={"corpus": "corpus.jsonl", "queries": "queries.jsonl", "qrels": "qrels/{split}.tsv"},
 )  # fmt: skip
 
 

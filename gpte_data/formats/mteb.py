@@ -12,11 +12,6 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "parquet", texts=False, folder="qrels", stem="{split}", single=True,
-    configs={
-        "corpus": "corpus/*.parquet",
-        "queries": "queries/*.parquet",
-        "qrels": "qrels/{split}.parquet",
-    },
 )  # fmt: skip
 
 

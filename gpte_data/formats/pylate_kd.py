@@ -14,7 +14,6 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "parquet", one_positive=True, equal=True, least=1, scored=True, texts=False, folder="train",
-    configs={name: f"{name}/*.parquet" for name in ("train", "queries", "documents")},
 )  # fmt: skip
 
 

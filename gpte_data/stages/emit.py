@@ -9,19 +9,18 @@ SOURCE may be several datasets: a folder of them, or NAME=FOLDER,NAME=FOLDER, wi
 `--corpus NAME=FOLDER` for each. `--format list` shows all formats with a row of each.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from gpte_data.card import data_card
 from gpte_data.emission.options import TEMPLATE, shard_bytes
 from gpte_data.emission.shares import shares
-from gpte_data.emission.sources import read_rows, read_tables
+from gpte_data.emission.sources import corpora, read_rows, read_tables, sources
 from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.errors import BadOption
 from gpte_data.formats import OpenFormat, open_format
 from gpte_data.ledger import Ledger
 from gpte_data.stage import Context, Event, Hooks, Row, stage
-from gpte_data.table_files import ending
 
 
 def _open(cfg: EmitOptions) -> OpenFormat:
@@ -60,10 +59,37 @@ def _check_template(cfg: EmitOptions) -> None:
     shares(cfg.split)
 
 
-def _finish(cfg: EmitOptions, ledger: Ledger, facts: Mapping[str, Any]) -> Mapping[str, str]:
-    of = open_format(cfg.format).of
-    suffix = of.suffix or ending(of.kind or "jsonl", of.compression or "none")
-    return {"README.md": data_card(cfg.format, suffix, cfg.num_negatives, ledger, facts)}
+def _finish(cfg: EmitOptions, ledger: Ledger, told: Mapping[str, Any]) -> Mapping[str, str]:
+    from gpte_data.cards.facts import Source, gathered
+    from gpte_data.cards.rendering import card_files
+
+    read = sources(cfg.source) if cfg.source else []
+    own = corpora(cfg.corpus, [one.name for one in read])
+    named = [Source(one.name, one.folder, own[one.name]) for one in read]
+    return card_files(gathered(cfg, ledger, told, named), cfg.license)
+
+
+def _after(cfg: EmitOptions, output: Path) -> str:
+    """Write the card again where a licence is new; push it all to the hub where that is asked."""
+    from gpte_data.cards.rendering import renew
+
+    said = ["the card has the licence now"] if renew(output, cfg.license) else []
+    if cfg.push_to_hub:
+        from gpte_data.hub import push
+
+        said.append(push(output, cfg.push_to_hub, private=cfg.private))
+    return "\n".join(said)
+
+
+def _prepare(cfg: EmitOptions, read: Callable[[], Iterable[Row]]) -> None:
+    """Find out before the work begins whether licences are named well, and the hub lets us in."""
+    from gpte_data.cards.licences import parsed
+
+    parsed(cfg.license, [one.name for one in sources(cfg.source)] if cfg.source else [""])
+    if cfg.push_to_hub:
+        from gpte_data.hub import check
+
+        check(cfg.push_to_hub)
 
 
 def _read(cfg: EmitOptions) -> Iterator[Row]:
@@ -97,13 +123,23 @@ def _instead(given: Mapping[str, Any]) -> str | None:
     adds={"anchor", "positive"},
     version=2,
     scope="whole",
-    hooks=Hooks(read=_read, tables=_tables, reads=_reads, finish=_finish, instead=_instead),
+    hooks=Hooks(
+        read=_read,
+        tables=_tables,
+        reads=_reads,
+        prepare=_prepare,
+        finish=_finish,
+        after=_after,
+        instead=_instead,
+    ),
 )
 def emit(rows: Iterable[Any], cfg: EmitOptions, ctx: Context) -> Iterator[Event]:
     """Write each query with its texts; one with too few negatives is dropped."""
     from gpte_data.emission.distilling import Distilling
     from gpte_data.emission.emitting import Emitting
 
+    if cfg.push_to_hub and ctx.folder is None:
+        raise BadOption("--push-to-hub needs a folder: give one with -o")
     found = _open(cfg)
     kind = Distilling if found.of.of == "texts" else Emitting
     yield from kind(found, cfg, ctx).events(rows)
