@@ -4,9 +4,14 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from gpte_data.emission.arranging import Arranging
+from gpte_data.emission.asked import Asked, teacher_of
+from gpte_data.emission.clusters import Vectors
 from gpte_data.emission.gathered import Gathered
 from gpte_data.emission.gathering import Gathering, Wanted
+from gpte_data.emission.kinds import Kind, foldered
 from gpte_data.emission.library import Library
+from gpte_data.emission.mixing import Mixing
 from gpte_data.emission.options import EmitConfig, shard_bytes
 from gpte_data.emission.sources import as_tables, corpora, sources
 from gpte_data.emission.spill import Room
@@ -22,7 +27,9 @@ class Emitting:
     def __init__(self, format_: OpenFormat, cfg: EmitConfig, ctx: Context) -> None:
         self.format, self.cfg, self.ctx = format_, cfg, ctx
         self.datasets = [one.name for one in sources(cfg.source)] if cfg.source else [""]
+        self.asked = Asked.of(cfg, format_, self.datasets)
         self.library = Library(corpora(cfg.corpus, self.datasets))
+        self.vectors = Vectors(self.library, teacher) if (teacher := teacher_of(cfg)) else None
 
     def events(self, rows: Iterable[Any]) -> Iterator[Event]:
         """Yield what is left out, then the files."""
@@ -30,22 +37,42 @@ class Emitting:
             yield from self._events(rows, room)
 
     def _events(self, rows: Iterable[Any], room: Room) -> Iterator[Event]:
-        gathered = Gathered(room)
-        gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, self.datasets)
+        gathered, kinds = Gathered(room), self.asked.kinds
+        instructions = self.asked.instructions
+        gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, kinds, instructions)
         yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
         self.ctx.facts.update(gathering.origins.facts())
+        self.asked.note(self.ctx)
         if not len(gathered):
             return
-        shelf = self.library.shelved(gathered.used(len(self.library)), room)
-        writing = Writing(self._look(), gathered, self.library, shelf, self.datasets, [Part()])
-        yield from writing.files()
+        known = kinds.settled(gathered.examples())
+        yield from self._mixed(gathered, known)
+        parts = foldered(gathered.examples(), [Part()], known, per_dataset=self.cfg.per_dataset)
+        arranging = Arranging(
+            self.asked.batches, gathered, self.library, self.vectors, len(known), []
+        )
+        for number, part in enumerate(parts):
+            yield from arranging.part(number, self.ctx, training=part.split == parts[0].split)
+        shelf = self.library.shelved(gathered.used(len(self.library), gathered.kept()), room)
+        names = [kind.name for kind in known]
+        yield from Writing(
+            self._look(), gathered, self.library, shelf, names, parts, arranging.orders,
+            [] if self.cfg.mix_by else self.datasets,
+        ).files()  # fmt: skip
+
+    def _mixed(self, gathered: Gathered, kinds: list[Kind]) -> Iterator[Event]:
+        """Yield what a mixture leaves out; note how many examples of each dataset there are."""
+        mixing = Mixing(self.asked.mixture, gathered, self.library, kinds)
+        if not self.asked.mixture.whole:
+            yield from mixing.events(self.ctx)
+        self.ctx.facts["datasets"] = mixing.sizes()
 
     def _wanted(self) -> Wanted:
         """Return what examples are to be like."""
         cfg = self.cfg
         return Wanted(
             self.format.of, cfg.num_negatives, cfg.shortage, cfg.seed, cfg.scores,
-            cfg.candidates == "all", cfg.prompt,
+            cfg.candidates == "all", cfg.batch_order == "curriculum",
         )  # fmt: skip
 
     def _look(self) -> Look:
@@ -55,4 +82,7 @@ class Emitting:
         if cfg.compression != "auto":
             compression = cfg.compression
         size = shard_bytes(cfg.shard_size)
-        return Look(self.format, cfg.shard_rows, size, compression, cfg.template)
+        rows, batch = cfg.shard_rows, cfg.batch_size or 1
+        rows = max(rows // batch, 1) * batch if rows >= batch else rows
+        place = of.place if cfg.instruct == "auto" else cfg.instruct
+        return Look(self.format, rows, size, compression, cfg.template, place)

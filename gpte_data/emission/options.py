@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gpte_data.config import Identity, StageConfig
 from gpte_data.corpus import corpus_identity
+from gpte_data.emission.instructions import instructions_identity
 from gpte_data.emission.sources import sources_identity
 from gpte_data.errors import BadOption
 from gpte_data.formats import FORMATS
@@ -38,6 +39,14 @@ def shard_bytes(size: str) -> int | None:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
+def vectors_identity(teacher: str) -> Any:
+    """Return what of a teacher enters a fingerprint."""
+    from gpte_data.teachers import teacher_identity
+
+    return teacher_identity(teacher) if teacher else ""
+
+
+MixBy = Literal["recipe", "task", "language", "query_type", "generator"]
 TEMPLATE = "Instruct: {instruction}\nQuery: {query}"
 
 
@@ -66,9 +75,56 @@ class EmitConfig(StageConfig):
         "auto", description="Whose scores are written; auto: the reranker's where all have one."
     )
     prompt: str = Field("", description="Instruction where a row has none.")
-    template: str = Field(
-        TEMPLATE, description="Instruction and query, for formats without a field for it."
+    instructions: Annotated[Path | None, Identity(instructions_identity)] = Field(
+        None,
+        description="Instructions by name of a dataset or task, one or a list to draw from: a "
+        ".yaml, .toml or .json file. Rows keep their own unless it says override: true.",
     )
+    instruct: Literal["auto", "field", "query", "none"] = Field(
+        "auto", description="Where instructions go; auto: the format's field, else the query."
+    )
+    template: str = Field(TEMPLATE, description="Instruction and query, where both are one text.")
+    mix: str = Field(
+        "",
+        description="Shares of datasets, NAME=WEIGHT,NAME=WEIGHT; with temperature=T a share is "
+        "(weight x examples)^(1/T). What has no weight weighs 1.",
+    )
+    mix_by: MixBy | None = Field(
+        None, description="Field of a row that names its dataset, in place of its folder."
+    )
+    total: int | None = Field(
+        None, ge=1, description="Examples in all: a dataset too small for its share is repeated."
+    )
+    cap: int | None = Field(None, ge=1, description="The most examples of a dataset.")
+    per_dataset: bool = Field(False, description="Give each dataset a folder of its own.")
+    no_in_batch: str = Field(
+        "auto",
+        description="Datasets whose examples are no negatives of each other, so that they go to a "
+        "folder …no_in_batch_neg: NAME,NAME, auto (rows of class tasks), or none.",
+    )
+    batch_size: int | None = Field(
+        None, ge=2, description="Examples of one query or positive are kept in different batches."
+    )
+    batch_order: Literal["shuffled", "homogeneous", "cluster", "curriculum"] = Field(
+        "shuffled",
+        description="What is in a batch: anything; one dataset; neighbours; or easy examples "
+        "first, by the margin of their positive.",
+    )
+    last_batch: Literal["keep", "drop"] = Field(
+        "keep", description="Examples that fill no batch of their own: put last, or dropped."
+    )
+    clusters: int | None = Field(
+        None, ge=1, description="Clusters of a dataset; by default each gives some 8 batches."
+    )
+    curriculum_steps: int = Field(
+        10, ge=1, description="Steps from easy to hard; within a step examples are shuffled."
+    )
+    teacher: Annotated[str, Identity(vectors_identity)] = Field(
+        "",
+        description="For cluster: whose vectors lie beside the corpus, as given to embed; or "
+        "vectors:FOLDER.",
+    )
+    doc_prompt: str = Field("", description="For cluster: as given to embed.")
     seed: int = Field(0, description="Seed of the shuffle.")
     shard_rows: int = Field(8192, ge=1, description="Most rows in a shard.")
     shard_size: str = Field(

@@ -94,6 +94,10 @@ class Block:
         query = pc.if_else(pc.equal(self.instruction, ""), self.query, joined)
         return replace(self, query=query)
 
+    def silent(self) -> "Block":
+        """Return the block without instructions."""
+        return replace(self, instruction=self.constant(""))
+
     def constant(self, value: str) -> Any:
         """Return one text for each example, (n,)."""
         return pa.repeat(pa.scalar(value), len(self))
