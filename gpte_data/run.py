@@ -39,7 +39,7 @@ class Result:
     done: int
     """Jobs done by this run."""
     shards: int
-    """Shards in all."""
+    """Shards in all, and files that stand beside them."""
     seconds: float = 0.0
     prepared: Mapping[str, int] = field(default_factory=dict)
     """What was counted while shared things, such as vectors, were made for all shards."""
@@ -81,7 +81,7 @@ def run(stage: Stage, cfg: StageConfig, source: str, output: Path, options: RunO
         ledger.close()
         if options.rejected is not None:
             collect_rejected([output], options.rejected)
-    shards = len(io.shards(output))
+    shards = len(set(manifest.names(output)) - {manifest.ALL})
     seconds = time.monotonic() - started
     return Result(stage.name, output, ledger, len(todo), shards, seconds, prepared, said)
 
