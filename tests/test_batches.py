@@ -208,3 +208,46 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path) -> None:
     assert files(cut, "*/*.jsonl") == files(tmp_path / "whole", "*/*.jsonl")
     kept = [path for path, when in made.items() if path.stat().st_mtime_ns == when]
     assert len(kept) >= 4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sentence_transformers_trains_on_these_batches(tmp_path: Path) -> None:
+    """With the sampler that the documentation shows, its loss sees our batches, in our order."""
+    from datasets import load_dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )  # fmt: skip
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from sentence_transformers.losses import MultipleNegativesRankingLoss
+    from tiny_models import tiny_embedder
+    from torch.utils.data import SequentialSampler
+
+    def in_order(dataset: Any, **options: Any) -> DefaultBatchSampler:
+        return DefaultBatchSampler(SequentialSampler(dataset), **options)
+
+    make(tmp_path, {"a": 40, "b": 40})
+    options: dict[str, Any] = {"batch_size": 8, "batch_order": "homogeneous", "shard_rows": 32}
+    out, _ = emit(tmp_path, format="sentence-transformers", **options)
+    data = load_dataset(str(out), split="train", cache_dir=str(tmp_path / "cache"))
+    model = SentenceTransformer(str(tiny_embedder(tmp_path / "model")), device="cpu")
+    seen = []
+
+    class Watched(MultipleNegativesRankingLoss):
+        def forward(self, sentence_features: Any, labels: Any) -> Any:
+            features = list(sentence_features)
+            ids = features[0]["input_ids"].tolist()
+            seen.append([model.tokenizer.decode(one, skip_special_tokens=True) for one in ids])
+            return super().forward(features, labels)
+
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(tmp_path / "out2"), num_train_epochs=1, per_device_train_batch_size=8,
+        batch_sampler=in_order, save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
+    )  # fmt: skip
+    trainer = SentenceTransformerTrainer(model, arguments, train_dataset=data, loss=Watched(model))
+    trainer.train()
+    squeezed = ["".join(text.split()) for batch in seen for text in batch]
+    assert squeezed == ["".join(text.split()) for text in data["anchor"]]
+    assert len(seen) == 10
+    assert all(len({text.strip()[0] for text in batch}) == 1 for batch in seen)
