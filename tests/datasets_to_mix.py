@@ -13,9 +13,9 @@ DOCUMENTS = 400
 
 
 def row(name: str, i: int, **more: Any) -> dict[str, Any]:
-    """Return a row of a dataset: its positive scores .9, its hardest negative the less the larger i.
+    """Return a row of a dataset; the document of row i is that of row i + 150 too.
 
-    The document of row i is that of row i + 150 too.
+    Its positive scores .9, its hardest negative .85 and less, by i.
     """
     candidates = [
         {"doc_id": f"d{(i + 151 + j) % DOCUMENTS}", "rank": j + 1, "source": "st:t",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_a_curriculum_goes_from_easy_to_hard_in_steps(tmp_path: Path) -> None:
     found = [margin(one) for one in rows_of(out)]
     assert len(found) == 187
     steps = [found[start : start + 48] for start in range(0, 187, 48)]  # 23 batches, 6 a step
-    for easier, harder in zip(steps, steps[1:], strict=False):
+    for easier, harder in pairwise(steps):
         assert min(easier) >= max(harder)
         assert easier != sorted(easier, reverse=True)
     assert set(Counter(one["dataset"] for one in rows_of(out))) == {"a", "b"}
@@ -234,7 +235,7 @@ def test_sentence_transformers_trains_on_these_batches(tmp_path: Path) -> None:
     model = SentenceTransformer(str(tiny_embedder(tmp_path / "model")), device="cpu")
     seen = []
 
-    class Watched(MultipleNegativesRankingLoss):
+    class Watched(MultipleNegativesRankingLoss):  # type: ignore[misc]
         def forward(self, sentence_features: Any, labels: Any) -> Any:
             features = list(sentence_features)
             ids = features[0]["input_ids"].tolist()

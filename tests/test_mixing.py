@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -79,7 +80,12 @@ def test_a_cap_counts_for_each_dataset(tmp_path: Path) -> None:
 
 def test_what_is_taken_does_not_depend_on_shards_or_their_order(tmp_path: Path) -> None:
     make(tmp_path, {"a": 90, "b": 60})
-    options = {"mix": "a=1,b=3", "total": 120, "batch_size": 8, "batch_order": "homogeneous"}
+    options: dict[str, Any] = {
+        "mix": "a=1,b=3",
+        "total": 120,
+        "batch_size": 8,
+        "batch_order": "homogeneous",
+    }
     first = rows_of(emit(tmp_path, "one", **options)[0])
     other = tmp_path / "other"
     make(other, {"a": 1, "b": 1})
@@ -147,7 +153,9 @@ def test_class_tasks_go_where_in_batch_negatives_are_off(tmp_path: Path) -> None
         ({"no_in_batch": "none,a"}, "none goes alone"),
     ],
 )
-def test_what_can_not_be_mixed_is_refused(tmp_path: Path, options: dict, said: str) -> None:
+def test_what_can_not_be_mixed_is_refused(
+    tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
     make(tmp_path, {"a": 9, "b": 9})
     with pytest.raises(BadOption, match=said.replace("(", r"\(")):
         emit(tmp_path, **options)
@@ -163,7 +171,7 @@ def test_books_close_with_everything_at_once(tmp_path: Path) -> None:
          "last_batch": "drop", "per_dataset": True, "format": "flagembedding",
          "source": str(tmp_path / "sets")}
     )  # fmt: skip
-    ledger = run(stage, cfg, cfg.source, tmp_path / "out", RunOptions()).ledger
+    ledger = run(stage, cfg, str(tmp_path / "sets"), tmp_path / "out", RunOptions()).ledger
     assert ledger.rows_in == 180
     assert ledger.rows_out % 16 == 0
     assert ledger.rows_in + ledger.expanded == ledger.rows_out + ledger.dropped.total()

@@ -97,11 +97,6 @@ class Instructions:
         return sorted(name for name in self.phrasings if not self.used[name] and name != DEFAULT)
 
 
-def instructions_identity(path: Path | None) -> Any:
-    """Return what of a file of instructions enters a fingerprint: what it says."""
-    return read_file("--instructions", path) if path is not None else None
-
-
 def _list(name: str, said: Any, path: Path) -> tuple[str, ...]:
     """Return the phrasings of a name."""
     found = [said] if isinstance(said, str) else said

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpte_data.config import Identity, StageConfig
+from gpte_data.config import Identity, StageConfig, read_file
 from gpte_data.corpus import corpus_identity
-from gpte_data.emission.instructions import instructions_identity
 from gpte_data.emission.sources import sources_identity
 from gpte_data.errors import BadOption
 from gpte_data.formats import FORMATS
@@ -37,6 +36,11 @@ def shard_bytes(size: str) -> int | None:
     if match is None or float(match[1]) <= 0:
         raise BadOption(f"--shard-size {size!r} won't do: expected a size such as 500MB or 2GB")
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def instructions_identity(path: Path | None) -> Any:
+    """Return what of a file of instructions enters a fingerprint: what it says."""
+    return read_file("--instructions", path) if path is not None else None
 
 
 def vectors_identity(teacher: str) -> Any:
@@ -81,7 +85,9 @@ class EmitConfig(StageConfig):
         ".yaml, .toml or .json file. Rows keep their own unless it says override: true.",
     )
     instruct: Literal["auto", "field", "query", "none"] = Field(
-        "auto", description="Where instructions go; auto: the format's field, else the query."
+        "auto",
+        description="Where instructions go: the format's field, in front of the query, or none; "
+        "auto: the field where there is one.",
     )
     template: str = Field(TEMPLATE, description="Instruction and query, where both are one text.")
     mix: str = Field(
@@ -90,7 +96,9 @@ class EmitConfig(StageConfig):
         "(weight x examples)^(1/T). What has no weight weighs 1.",
     )
     mix_by: MixBy | None = Field(
-        None, description="Field of a row that names its dataset, in place of its folder."
+        None,
+        description="Field that names a row's dataset, not its folder: recipe, task, language, "
+        "query_type or generator.",
     )
     total: int | None = Field(
         None, ge=1, description="Examples in all: a dataset too small for its share is repeated."
@@ -103,15 +111,17 @@ class EmitConfig(StageConfig):
         "folder …no_in_batch_neg: NAME,NAME, auto (rows of class tasks), or none.",
     )
     batch_size: int | None = Field(
-        None, ge=2, description="Examples of one query or positive are kept in different batches."
+        None,
+        ge=2,
+        description="Examples in a batch; two of one query or positive are kept apart.",
     )
     batch_order: Literal["shuffled", "homogeneous", "cluster", "curriculum"] = Field(
         "shuffled",
-        description="What is in a batch: anything; one dataset; neighbours; or easy examples "
-        "first, by the margin of their positive.",
+        description="What a batch holds: shuffled (anything), homogeneous (one dataset), cluster "
+        "(neighbours), or curriculum (easy ones first, by the margin of their positive).",
     )
     last_batch: Literal["keep", "drop"] = Field(
-        "keep", description="Examples that fill no batch of their own: put last, or dropped."
+        "keep", description="Of examples that fill no batch of their own: keep them, last; or drop."
     )
     clusters: int | None = Field(
         None, ge=1, description="Clusters of a dataset; by default each gives some 8 batches."
