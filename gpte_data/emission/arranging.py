@@ -1,14 +1,13 @@
 """In which order the examples of each part are written, and which are left out for it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gpte_data.emission.apart import Apart
 from gpte_data.emission.batches import Batched, Grouped, batched, by_kind, one_group
 from gpte_data.emission.clusters import Vectors, by_cluster
 from gpte_data.emission.curriculum import by_step
-from gpte_data.emission.cutting import kept
 from gpte_data.emission.gathered import LOOK, Gathered
 from gpte_data.emission.library import Library
 from gpte_data.emission.mixing import slim
@@ -60,7 +59,10 @@ class Arranging:
     library: Library
     vectors: Vectors | None
     kinds: int
-    orders: list[Any]
+    orders: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.numbers = Numbers(self.gathered.room, "<i8")
 
     def part(self, number: int, ctx: Context, *, training: bool) -> Iterator[Event]:
         """Put a part in order; yield what is left out.
@@ -70,15 +72,12 @@ class Arranging:
             ctx: Whose notes are added to.
             training: Whether it is trained on; only then batches matter.
         """
-        numbers = Numbers(self.gathered.room, "<i8")
-        order = kept(shuffled(self.gathered.examples(), number), numbers)
+        order = self.numbers.put(shuffled(self.gathered.examples(), number))
         size = self.wanted.size
         if size is None or not training or not len(order):
             self.orders.append(order)
             return
-        found = batched(
-            order, self._grouped(order, size), size, self.wanted.seed, self.gathered.room
-        )
+        found = batched(order, self._grouped(order, size), size, self.wanted.seed, self.numbers)
         if sharing := Apart(found, size, self.gathered).run():
             ctx.ledger.notes[SHARING] += sharing
         yield from self._ended(found, ctx)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpte_data.emission.mixing import ranks
-from gpte_data.emission.spill import Numbers, Room
+from gpte_data.emission.spill import Numbers
 from gpte_data.text_hashes import hashes, mixed
 
 LOOK = 1 << 18
@@ -59,7 +59,7 @@ def by_kind(kind: Any, kinds: int) -> Grouped:
     return Grouped(kind.astype(np.int32), np.arange(kinds), np.zeros(kinds, dtype=np.int64))
 
 
-def batched(order: Any, grouped: Grouped, size: int, seed: int, room: Room) -> Batched:
+def batched(order: Any, grouped: Grouped, size: int, seed: int, numbers: Numbers) -> Batched:
     """Put examples into batches.
 
     Args:
@@ -67,13 +67,11 @@ def batched(order: Any, grouped: Grouped, size: int, seed: int, room: Room) -> B
         grouped: Their groups.
         size: Of a batch.
         seed: Of the order of batches.
-        room: Where the new order lies.
+        numbers: Where the new order lies.
     """
     plan = _plan(grouped, size, seed)
-    new = Numbers(room, np.int64)
-    for start in range(0, len(order), LOOK):
-        new.append(order[start : start + LOOK])
-    out, full = new.read(), size * len(plan.place)
+    out = numbers.put(order[start : start + LOOK] for start in range(0, len(order), LOOK))
+    full = size * len(plan.place)
     for start, group, turn in _turns(grouped):
         inside = turn < plan.first[group] * size
         batch = plan.place[plan.begins[group[inside]] + turn[inside] // size]

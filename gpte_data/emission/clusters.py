@@ -46,13 +46,12 @@ class Vectors:
 
         self.library = library
         for corpus in library.corpora:
-            made = isinstance(teacher, ModelTeacher)
-            if made and missing_shards(corpus, teacher.vector_spec):
-                folder = next(iter(corpus.folders))
+            if isinstance(teacher, ModelTeacher) and missing_shards(corpus, teacher.vector_spec):
+                prompt = f" --doc-prompt {teacher.doc_prompt!r}" if teacher.doc_prompt else ""
                 raise BadInput(
                     f"{corpus} has no vectors of {teacher.label} beside it, which --batch-order "
-                    f"cluster needs: run gpte-data embed {folder} --teacher {teacher.label}, "
-                    "with the same --doc-prompt"
+                    f"cluster needs: run gpte-data embed {corpus.folders[0]} "
+                    f"--teacher {teacher.label}{prompt}"
                 )
         self._parts = [teacher.documents(corpus) for corpus in library.corpora]
 
