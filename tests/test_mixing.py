@@ -5,15 +5,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from datasets_to_mix import emit, make, row, rows_of
 
 from gpte_data import io
+from gpte_data.emission.gathered import EXAMPLE, NOWHERE, Gathered
+from gpte_data.emission.kinds import Kind, foldered
+from gpte_data.emission.library import Library
+from gpte_data.emission.mixing import Mixing
 from gpte_data.emission.mixture import Mixture, counts, mixture, shares
+from gpte_data.emission.spill import Room
+from gpte_data.emission.writing import Part
 from gpte_data.errors import BadOption
 from gpte_data.plan import RunOptions
 from gpte_data.run import run
+from gpte_data.stage import Context
 from gpte_data.stages import load
 
 
@@ -181,3 +190,47 @@ def test_books_close_with_everything_at_once(tmp_path: Path) -> None:
     }  # fmt: skip
     assert set(lines) == {"a", "b", "c_no_in_batch_neg"}
     assert sum(lines.values()) == ledger.rows_out
+
+
+def test_only_the_first_part_is_mixed_and_every_part_has_its_folders(tmp_path: Path) -> None:
+    """As with splits: examples 0 to 29 are of train, the rest of dev."""
+    examples = np.zeros(60, dtype=EXAMPLE)
+    examples["dataset"] = np.arange(60) % 3
+    examples["part"] = np.arange(60) // 30
+    examples["part"][0] = NOWHERE
+    kinds = [Kind("a"), Kind("a", True), Kind("b")]
+    parts = [Part("train"), Part("dev")]
+    found = foldered(examples.copy(), parts, kinds, per_dataset=False)
+    assert [(one.split, one.folder) for one in found] == [
+        ("train", ""), ("train", "no_in_batch_neg"), ("dev", ""), ("dev", "no_in_batch_neg"),
+    ]  # fmt: skip
+    found = foldered(examples, parts, kinds, per_dataset=True)
+    assert [one.folder for one in found] == ["a", "a_no_in_batch_neg", "b"] * 2
+    assert [one.dataset for one in found] == ["a", "a", "b"] * 2
+    assert examples["part"][0] == NOWHERE
+    for place in range(1, 60):
+        mine = found[examples["part"][place]]
+        kind = kinds[place % 3]
+        assert (mine.split, mine.dataset) == (("train", "dev")[place // 30], kind.name)
+        assert mine.folder.endswith("no_in_batch_neg") == kind.alone
+
+
+def test_examples_of_other_parts_are_all_kept(tmp_path: Path) -> None:
+    make(tmp_path, {"a": 1})
+    with Room(tmp_path) as room:
+        gathered = Gathered(room)
+        made = np.zeros(100, dtype=EXAMPLE)
+        made["key"] = np.random.default_rng(0).integers(0, 1 << 63, 100)
+        made["part"], made["dataset"] = np.arange(100) % 2, np.arange(100) % 4 // 2
+        made["positives"] = 1
+        gathered.add_rows(pa.table({"query_id": ["q"], "query": ["q"]}))
+        gathered.add(made, np.zeros(100), np.zeros(100), np.ones(100))
+        library = Library({"a": (tmp_path / "corpus",)})
+        mixing = Mixing(mixture("b=3", None, None), gathered, library, [Kind("a"), Kind("b")])
+        dropped = list(mixing.events(Context()))
+        assert mixing.sizes() == {"a": 8, "b": 25}
+        assert len(dropped) == 17
+        assert (gathered.examples()["part"] == 1).sum() == 50
+        taken = gathered.examples()[gathered.examples()["part"] == 0]
+        left = gathered.examples()[gathered.examples()["part"] == NOWHERE]
+        assert taken["key"][taken["dataset"] == 0].max() < left["key"].min()
