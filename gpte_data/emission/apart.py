@@ -19,6 +19,8 @@ TRIES = 16
 """Batches that are looked at for one example."""
 ONCE = 1 << 17
 """Examples looked at together."""
+KEPT = 1 << 16
+"""Examples whose hashes are kept at hand."""
 SALT = np.uint64(0x5851F42D4C957F2D)
 """Keeps documents' numbers apart from queries' hashes."""
 
@@ -41,7 +43,7 @@ class Apart:
         self._ends = np.searchsorted(ordered, ordered, side="right")
         self._turn = np.empty(len(by_group), dtype=np.int64)
         self._turn[by_group] = np.arange(len(by_group))
-        self._held = lru_cache(maxsize=1024)(self._batch)
+        self._held = lru_cache(maxsize=max(2 * TRIES, KEPT // size))(self._batch)
 
     def run(self) -> int:
         """Move what can be moved; return how many still share a batch with one like them."""

@@ -9,6 +9,7 @@ from gpte_data.emission.batches import Batched, Grouped, batched, by_kind, one_g
 from gpte_data.emission.clusters import Vectors, by_cluster
 from gpte_data.emission.curriculum import by_step
 from gpte_data.emission.gathered import LOOK, Gathered
+from gpte_data.emission.kinds import Kind
 from gpte_data.emission.library import Library
 from gpte_data.emission.mixing import slim
 from gpte_data.emission.ordering import shuffled
@@ -50,7 +51,7 @@ class Arranging:
         gathered: Where the examples are.
         library: Where their documents are.
         vectors: Of documents, where clusters are wanted.
-        kinds: How many kinds of examples there are.
+        kinds: Of examples, by number.
         orders: Of each part, places of its examples, (k,).
     """
 
@@ -58,7 +59,7 @@ class Arranging:
     gathered: Gathered
     library: Library
     vectors: Vectors | None
-    kinds: int
+    kinds: list[Kind]
     orders: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,7 +88,8 @@ class Arranging:
         rest = found.order[found.full :]
         if self.wanted.drop:
             for start in range(0, len(rest), LOOK):
-                for row in slim(self.gathered, self.library, rest[start : start + LOOK]):
+                here = rest[start : start + LOOK]
+                for row in slim(self.gathered, self.library, self.kinds, here):
                     yield Rejected(row, LAST)
             self.orders.append(found.order[: found.full])
             return
@@ -99,7 +101,7 @@ class Arranging:
         """Return which examples may share a batch."""
         wanted = self.wanted
         if wanted.order == "homogeneous":
-            return by_kind(self.gathered.examples()["dataset"][order], self.kinds)
+            return by_kind(self.gathered.examples()["dataset"][order], len(self.kinds))
         if wanted.order == "curriculum":
             return by_step(order, self.gathered, size, wanted.steps)
         if self.vectors is not None:

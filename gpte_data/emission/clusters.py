@@ -23,10 +23,10 @@ BATCHES = 8
 """Batches that a cluster is to give, about; TAS-Balanced has some six."""
 MOST = 4096
 """Clusters of a dataset."""
-PER_CENTRE, SAMPLE, ROUNDS = 256, 100_000, 20
+PER_CENTRE, SAMPLE, ROUNDS = 256, 65_536, 20
 """Of k-means: vectors for each centre, the most in all, and rounds."""
-COSINES = 1 << 24
-"""Of vectors and centres, in memory."""
+BLOCK, COSINES = 32_768, 1 << 24
+"""Vectors in memory, and their cosines to centres."""
 
 
 class Vectors:
@@ -115,7 +115,7 @@ def _assigned(documents: Any, vectors: Vectors, k: int, seed: int) -> Any:
     centres: Any = means.centroids
     centres = centres[chained(centres)]
     found = np.empty(len(documents), dtype=np.int32)
-    for start in range(0, len(documents), step := COSINES // k):
+    for start in range(0, len(documents), step := min(BLOCK, COSINES // k)):
         block = vectors.take(documents[start : start + step])
         found[start : start + step] = np.argmax(block @ centres.T, axis=1)
     return found

@@ -48,7 +48,7 @@ class Emitting:
         known = kinds.settled(gathered.examples())
         yield from self._mixed(gathered, known)
         parts = foldered(gathered.examples(), [Part()], known, per_dataset=self.cfg.per_dataset)
-        arranging = Arranging(self.asked.batches, gathered, self.library, self.vectors, len(known))
+        arranging = Arranging(self.asked.batches, gathered, self.library, self.vectors, known)
         for number, part in enumerate(parts):
             yield from arranging.part(number, self.ctx, training=part.split == parts[0].split)
         shelf = self.library.shelved(gathered.used(len(self.library), gathered.kept()), room)

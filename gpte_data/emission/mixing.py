@@ -35,7 +35,7 @@ class Mixing:
     def __init__(
         self, wanted: Mixture, gathered: Gathered, library: Library, kinds: list[Kind]
     ) -> None:
-        self.wanted, self.gathered, self.library = wanted, gathered, library
+        self.wanted, self.gathered, self.library, self.kinds = wanted, gathered, library, kinds
         self.names = sorted({kind.name for kind in kinds})
         self._name = np.array([self.names.index(kind.name) for kind in kinds], dtype=np.int64)
 
@@ -81,7 +81,7 @@ class Mixing:
             times = count[name] // size[name] + (rank < count[name] % size[name])
             out = times == 0
             examples["part"][places[out]] = NOWHERE
-            yield from self._rejected(places[out], name[out], rank[out])
+            yield from self._rejected(places[out], rank[out])
             for turn in range(1, int(times.max(initial=0))):
                 self.gathered.repeat(places[times > turn], turn)
             more += int(np.maximum(times - 1, 0).sum())
@@ -89,26 +89,27 @@ class Mixing:
             ctx.ledger.notes[REPEATED] += more
             yield Expanded(more)
 
-    def _rejected(self, places: Any, name: Any, rank: Any) -> Iterator[Event]:
+    def _rejected(self, places: Any, rank: Any) -> Iterator[Event]:
         """Yield examples that are not taken, as rows of ids."""
         for start in range(0, len(places), LOOK):
             here = slice(start, start + LOOK)
-            names = [self.names[number] for number in name[here].tolist()]
             capped = rank[here] >= (self.wanted.cap or np.inf)
-            for row, said, over in zip(
-                slim(self.gathered, self.library, places[here]), names, capped, strict=True
-            ):
-                yield Rejected(row | {"dataset": said}, CAPPED if over else SURPLUS)
+            rows = slim(self.gathered, self.library, self.kinds, places[here])
+            for row, over in zip(rows, capped.tolist(), strict=True):
+                yield Rejected(row, CAPPED if over else SURPLUS)
 
 
-def slim(gathered: Gathered, library: Library, places: Any) -> Iterator[dict[str, Any]]:
-    """Yield the ids of examples: query_id and positives."""
+def slim(
+    gathered: Gathered, library: Library, kinds: list[Kind], places: Any
+) -> Iterator[dict[str, Any]]:
+    """Yield of examples what tells them apart: query_id, positives and dataset."""
     found = gathered.at(places)
     queries = gathered.rows["query_id"].take(found.table["row"]).to_pylist()
     where, offsets = found.side(positives=True)
     ids = library.doc_ids(found.document[where])
-    for n, query_id in enumerate(queries):
-        yield {"query_id": query_id, "positives": ids[offsets[n] : offsets[n + 1]]}
+    for n, (query_id, kind) in enumerate(zip(queries, found.table["dataset"], strict=True)):
+        positives = ids[offsets[n] : offsets[n + 1]]
+        yield {"query_id": query_id, "positives": positives, "dataset": kinds[kind].name}
 
 
 def ranks(codes: Any) -> Any:
