@@ -7,7 +7,6 @@ import numpy as np
 
 from gpte_data.emission.gathered import Gathered
 from gpte_data.emission.library import Shelf
-from gpte_data.emission.spill import Numbers
 
 LOOK = 65_536
 """Examples whose sizes are looked up together."""
@@ -55,10 +54,3 @@ def _sizes(order: Any, gathered: Gathered, shelf: Shelf) -> Iterator[int]:
         held = np.concatenate([[0], np.cumsum(documents[shelf.places[found.document]])])
         ends = held[found.offsets]
         yield from (np.diff(ends) + queries[found.table["row"]]).tolist()
-
-
-def kept(blocks: Iterable[Any], numbers: Numbers) -> Any:
-    """Put arrays one after the other on the disk; return all of it, (n,)."""
-    for block in blocks:
-        numbers.append(block)
-    return numbers.read()

@@ -8,14 +8,20 @@ from typing import Any
 import pyarrow as pa
 
 from gpte_data.emission.again import Again
+from gpte_data.emission.arranging import Arranging
+from gpte_data.emission.asked import Asked, teacher_of
+from gpte_data.emission.clusters import Vectors
 from gpte_data.emission.gathered import Gathered
 from gpte_data.emission.gathering import Gathering, Wanted
+from gpte_data.emission.kinds import Kind, foldered
 from gpte_data.emission.library import Library
-from gpte_data.emission.options import EmitConfig, shard_bytes
+from gpte_data.emission.mixing import Mixing
+from gpte_data.emission.options import shard_bytes
 from gpte_data.emission.shares import shares
 from gpte_data.emission.sources import as_tables, corpora, sources
 from gpte_data.emission.spill import Room
 from gpte_data.emission.splitting import split_up
+from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.emission.writing import Look, Part, Writing
 from gpte_data.formats import OpenFormat
 from gpte_data.stage import Context, Event
@@ -25,16 +31,19 @@ from gpte_data.table_files import Compression
 class Emitting:
     """One run of emission."""
 
-    def __init__(self, format_: OpenFormat, cfg: EmitConfig, ctx: Context) -> None:
+    def __init__(self, format_: OpenFormat, cfg: EmitOptions, ctx: Context) -> None:
         self.format, self.cfg, self.ctx = format_, cfg, ctx
         self.datasets = [one.name for one in sources(cfg.source)] if cfg.source else [""]
+        self.asked = Asked.of(cfg, format_, self.datasets)
         self.library = Library(corpora(cfg.corpus, self.datasets))
+        self.vectors = Vectors(self.library, teacher) if (teacher := teacher_of(cfg)) else None
 
     def events(self, rows: Iterable[Any]) -> Iterator[Event]:
         """Yield what is left out, then the files."""
         room = self.ctx.closing.enter_context(Room(self.ctx.folder))
-        gathered = Gathered(room)
-        gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, self.datasets)
+        gathered, kinds = Gathered(room), self.asked.kinds
+        instructions = self.asked.instructions
+        gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, kinds, instructions)
         parts = [Part()]
         if self.cfg.split:
             parts = [Part(split=name) for name in shares(self.cfg.split)]
@@ -42,12 +51,21 @@ class Emitting:
         else:
             yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
         self.ctx.facts.update(gathering.origins.facts())
+        self.asked.note(self.ctx)
         if not len(gathered):
             return
-        shelf = self.library.shelved(gathered.used(len(self.library)), room)
-        look = look_of(self.format, self.cfg)
-        room_of = self.ctx.folder or Path()
-        writing = Writing(look, gathered, self.library, shelf, self.datasets, parts, room_of)
+        known = kinds.settled(gathered.examples())
+        yield from self._mixed(gathered, known)
+        parts = foldered(gathered.examples(), parts, known, per_dataset=self.cfg.per_dataset)
+        arranging = Arranging(self.asked.batches, gathered, self.library, self.vectors, known)
+        for number, part in enumerate(parts):
+            yield from arranging.part(number, self.ctx, training=part.split == parts[0].split)
+        shelf = self.library.shelved(gathered.used(len(self.library), gathered.kept()), room)
+        writing = Writing(
+            look_of(self.format, self.cfg), gathered, self.library, shelf,
+            [kind.name for kind in known], parts, arranging.orders,
+            [] if self.cfg.mix_by else self.datasets, self.ctx.folder or Path(),
+        )  # fmt: skip
         yield from writing.files()
         self.ctx.facts.update(writing.told())
 
@@ -62,20 +80,30 @@ class Emitting:
                 yield from gathering.take(table.filter(mine))
             splits.claim(gathering.gathered.used(len(self.library)), number)
 
+    def _mixed(self, gathered: Gathered, kinds: list[Kind]) -> Iterator[Event]:
+        """Yield what a mixture leaves out; note how many examples of each dataset there are."""
+        mixing = Mixing(self.asked.mixture, gathered, self.library, kinds)
+        if not self.asked.mixture.whole:
+            yield from mixing.events(self.ctx)
+        self.ctx.facts["datasets"] = mixing.sizes()
+
     def _wanted(self) -> Wanted:
         """Return what examples are to be like."""
         cfg = self.cfg
         return Wanted(
             self.format.of, cfg.num_negatives, cfg.shortage, cfg.seed, cfg.scores,
-            cfg.candidates == "all", cfg.prompt,
+            cfg.candidates == "all", cfg.batch_order == "curriculum",
         )  # fmt: skip
 
 
-def look_of(format_: OpenFormat, cfg: EmitConfig) -> Look:
+def look_of(format_: OpenFormat, cfg: EmitOptions) -> Look:
     """Return how files are to look."""
-    compression: Compression = "zstd" if format_.of.kind == "parquet" else "none"
+    of = format_.of
+    compression: Compression = "zstd" if of.kind == "parquet" else "none"
     if cfg.compression != "auto":
         compression = cfg.compression
-    compression = format_.of.compression or compression
-    size = shard_bytes(cfg.shard_size)
-    return Look(format_, cfg.shard_rows, size, compression, cfg.template)
+    compression = of.compression or compression
+    rows, batch = cfg.shard_rows, cfg.batch_size or 1
+    rows = max(rows // batch, 1) * batch if rows >= batch else rows
+    place = of.place if cfg.instruct == "auto" else cfg.instruct
+    return Look(format_, rows, shard_bytes(cfg.shard_size), compression, cfg.template, place)

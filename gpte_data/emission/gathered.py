@@ -12,16 +12,20 @@ import numpy as np
 import pyarrow as pa
 
 from gpte_data.emission.spill import Numbers, Room, Texts, offsets_of, ragged
+from gpte_data.text_hashes import mixed
 
 LOOK = 1 << 18
 """Examples, or documents, that are looked up together."""
 EXAMPLE = np.dtype(
     [
-        ("key", "<u8"), ("row", "<i8"), ("start", "<i8"), ("positives", "<i4"),
+        ("key", "<u8"), ("query", "<u8"), ("row", "<i8"), ("start", "<i8"), ("positives", "<i4"),
         ("negatives", "<i4"), ("dataset", "<u2"), ("part", "<u2"),
     ]
 )  # fmt: skip
-"""An example: its key, its row, its first document and how many; its dataset; where it goes."""
+"""An example: its key, its query's hash, its row, its first document and how many; the kind of its
+dataset; where it goes."""
+NOWHERE = 0xFFFF
+"""The part of an example that is left out."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,20 @@ class Gathered:
         """Return all examples, (n,) of EXAMPLE, which may be changed."""
         return self._examples.read()
 
+    def repeat(self, places: Any, turn: int) -> None:
+        """Add examples once more, with keys of their own, so that the copies stand apart."""
+        table = self._examples.read()[places]
+        table["key"] = mixed(table["key"] + np.uint64(turn))
+        self._examples.append(table)
+
+    def kept(self) -> Any:
+        """Return the places of the examples that go somewhere, (k,), or None: all of them."""
+        found = Numbers(self.room, np.int64)
+        for start in range(0, len(self), LOOK):
+            block = self._examples.read()["part"][start : start + LOOK]
+            found.append(start + np.flatnonzero(block != NOWHERE))
+        return None if found.length == len(self) else found.read()
+
     def used(self, documents: int, places: Any = None) -> Any:
         """Return a mask of the documents that stand in examples, all or some, (documents,)."""
         mask = np.zeros(documents, dtype=bool)
@@ -97,6 +115,10 @@ class Gathered:
             block = slice(start, start + LOOK)
             mask[numbers[block] if places is None else self.at(places[block]).document] = True
         return mask
+
+    def first_documents(self, places: Any) -> Any:
+        """Return the first positive of each example, (n,)."""
+        return self._documents.read()[self._examples.read()["start"][places]]
 
     def at(self, places: Any) -> Examples:
         """Return the examples at some places."""

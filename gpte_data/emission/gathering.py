@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from gpte_data.emission.dropped import BELOW, EMPTY, UNSCORED
 from gpte_data.emission.gathered import EXAMPLE, Gathered
+from gpte_data.emission.instructions import Instructions
+from gpte_data.emission.kinds import Kinds
 from gpte_data.emission.library import Library
 from gpte_data.emission.origins import Origins
 from gpte_data.emission.picking import Candidates, Picked, candidates_of, check_mined, pick
@@ -36,8 +38,8 @@ class Wanted:
     scores: str
     dropped: bool = False
     """Whether candidates count that a rule has dropped."""
-    prompt: str = ""
-    """The instruction of a row that has none."""
+    ordered: bool = False
+    """Whether examples are put in order by their scores, so that each must have them."""
 
 
 @dataclass
@@ -48,7 +50,8 @@ class Gathering:
     library: Library
     gathered: Gathered
     ctx: Context
-    datasets: list[str]
+    kinds: Kinds
+    instructions: Instructions
     part: int = 0
     """Where the examples go."""
     allowed: Allowed | None = None
@@ -73,7 +76,8 @@ class Gathering:
         short = picked.distinct < self.wanted.negatives
         out = short if self.wanted.shortage == "drop" else picked.distinct < self._least()
         documents, scores, grades, missing = self._documents(table, candidates, positives, picked)
-        unscored = missing & ~out if self.wanted.format.scored else np.zeros_like(out)
+        scored = self.wanted.format.scored or self.wanted.ordered
+        unscored = missing & ~out if scored else np.zeros_like(out)
         yield from self._left_out(table, positives, out, unscored)
         kept = ~(out | unscored)
         if kept.any():
@@ -155,11 +159,12 @@ class Gathering:
         made["positives"] = positives.counts[kept]
         made["negatives"] = picked.counts[kept]
         made["part"] = self.part
-        made["dataset"] = self.datasets.index(dataset_of(table))
+        made["dataset"] = self.kinds.of(table)[positives.row[kept]]
         keys = hashes(table["query_id"].to_pylist())[:, 0]
         salt = hashes([f"{self.wanted.seed}\0{dataset_of(table)}"])[0, 0]
         turn = positives.turn[kept].astype(np.uint64)
-        made["key"] = mixed(mixed(keys[positives.row[kept]] ^ salt) + turn)
+        made["query"] = mixed(keys[positives.row[kept]] ^ salt)
+        made["key"] = mixed(made["query"] + turn)
         stays = np.repeat(kept, positives.counts + picked.counts)
         documents, scores, grades = (one[stays] for one in columns)
         self.gathered.add(made, documents, scores, grades)
@@ -167,9 +172,7 @@ class Gathering:
     def _instructed(self, table: Any) -> Any:
         """Return the table with the instruction of each row."""
         had = table.column_names
-        found = table["instruction"] if "instruction" in had else pa.nulls(table.num_rows)
-        filled = pc.fill_null(found.cast(pa.string()), "")
-        filled = pc.if_else(pc.equal(filled, ""), self.wanted.prompt, filled)
+        filled = self.instructions.of(table, self.kinds.names(table), self.wanted.seed)
         rest = table.drop_columns(["instruction"]) if "instruction" in had else table
         return rest.append_column("instruction", filled)
 

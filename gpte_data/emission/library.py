@@ -44,6 +44,20 @@ class Library:
         number = self._of[dataset]
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
+    def of(self, numbers: Any) -> tuple[Any, Any]:
+        """Return the corpus of each document, and its position there, (n,) each."""
+        owner = np.searchsorted(self.starts, numbers, side="right") - 1
+        return owner, numbers - self.starts[owner]
+
+    def doc_ids(self, numbers: Any) -> list[str]:
+        """Return the ids of documents by their numbers."""
+        owner, position = self.of(numbers)
+        found = np.empty(len(numbers), dtype=object)
+        for one in np.unique(owner).tolist():
+            mine = owner == one
+            found[mine] = self.corpora[one].doc_ids.take(position[mine]).to_pylist()
+        return list(found)
+
     def places(self, dataset: str, doc_ids: Any) -> Any:
         """Return the numbers of a dataset's documents, (n,) in int64; -1 for those unknown."""
         number = self._of[dataset]

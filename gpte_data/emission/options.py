@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpte_data.config import Identity, Runtime, StageConfig
+from gpte_data.config import Identity, Runtime, StageConfig, read_file
 from gpte_data.corpus import corpus_identity
 from gpte_data.emission.sources import sources_identity
 from gpte_data.errors import BadOption
@@ -39,6 +39,12 @@ def shard_bytes(size: str) -> int | None:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
+def instructions_identity(path: Path | None) -> Any:
+    """Return what of a file of instructions enters a fingerprint: what it says."""
+    return read_file("--instructions", path) if path is not None else None
+
+
+MixBy = Literal["recipe", "task", "language", "query_type", "generator"]
 TEMPLATE = "Instruct: {instruction}\nQuery: {query}"
 
 
@@ -67,8 +73,55 @@ class EmitConfig(StageConfig):
         "auto", description="Whose scores are written; auto: the reranker's where all have one."
     )
     prompt: str = Field("", description="Instruction where a row has none.")
-    template: str = Field(
-        TEMPLATE, description="Instruction and query, for formats without a field for it."
+    instructions: Annotated[Path | None, Identity(instructions_identity)] = Field(
+        None,
+        description="Instructions by name of a dataset or task, one or a list to draw from: a "
+        ".yaml, .toml or .json file. Rows keep their own unless it says override: true.",
+    )
+    instruct: Literal["auto", "field", "query", "none"] = Field(
+        "auto",
+        description="Where instructions go: the format's field, in front of the query, or none; "
+        "auto: the field where there is one.",
+    )
+    template: str = Field(TEMPLATE, description="Instruction and query, where both are one text.")
+    mix: str = Field(
+        "",
+        description="Shares of datasets, NAME=WEIGHT,NAME=WEIGHT; with temperature=T a share is "
+        "(weight x examples)^(1/T). What has no weight weighs 1.",
+    )
+    mix_by: MixBy | None = Field(
+        None,
+        description="Field that names a row's dataset, not its folder: recipe, task, language, "
+        "query_type or generator.",
+    )
+    total: int | None = Field(
+        None, ge=1, description="Examples in all: a dataset too small for its share is repeated."
+    )
+    cap: int | None = Field(None, ge=1, description="The most examples of a dataset.")
+    per_dataset: bool = Field(False, description="Give each dataset a folder of its own.")
+    no_in_batch: str = Field(
+        "auto",
+        description="Datasets whose examples are no negatives of each other, so that they go to a "
+        "folder …no_in_batch_neg: NAME,NAME, auto (rows of class tasks), or none.",
+    )
+    batch_size: int | None = Field(
+        None,
+        ge=2,
+        description="Examples in a batch; two of one query or positive are kept apart.",
+    )
+    batch_order: Literal["shuffled", "homogeneous", "cluster", "curriculum"] = Field(
+        "shuffled",
+        description="What a batch holds: shuffled (anything), homogeneous (one dataset), cluster "
+        "(neighbours), or curriculum (easy ones first, by the margin of their positive).",
+    )
+    last_batch: Literal["keep", "drop"] = Field(
+        "keep", description="Of examples that fill no batch of their own: keep them, last; or drop."
+    )
+    clusters: int | None = Field(
+        None, ge=1, description="Clusters of a dataset; by default each gives some 8 batches."
+    )
+    curriculum_steps: int = Field(
+        10, ge=1, description="Steps from easy to hard; within a step examples are shuffled."
     )
     split: str = Field(
         "", description="Shares, as train=.9,dev=.05,test=.05: no document stands in two."

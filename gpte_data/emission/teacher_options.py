@@ -15,8 +15,12 @@ OPTIONS = (
     "teacher", "query_prompt", "doc_prompt", "vector_dtype", "dtype", "max_length", "truncate_dim",
     "base_url", "concurrency", "batch_tokens",
 )  # fmt: skip
-WITHOUT = ("num_negatives", "shortage", "candidates", "scores", "split")
-"""Options that say something of negatives, of which such formats have none."""
+WITHOUT = (
+    "num_negatives", "shortage", "candidates", "scores", "split", "mix", "mix_by", "total", "cap",
+    "per_dataset", "no_in_batch", "batch_size", "batch_order", "last_batch", "clusters",
+    "curriculum_steps", "instructions", "instruct",
+)  # fmt: skip
+"""Options about examples, of which such formats have none."""
 
 
 def _identity(spec: str) -> Any:
@@ -27,7 +31,7 @@ class EmitOptions(EmitConfig):
     """All that emission is told: also whose vectors are written; documents' lie beside a corpus."""
 
     teacher: Annotated[str, Identity(_identity)] = Field(
-        "", description=f"Of --format leaf, whose vectors: {KINDS}."
+        "", description=f"Whose vectors, for --format leaf and --batch-order cluster: {KINDS}."
     )
     query_prompt: str = Field(
         "", description="Put before each query, for the teacher and in what is written."
@@ -63,10 +67,10 @@ class EmitOptions(EmitConfig):
 
     def check_teacher(self, format_: str, *, wanted: bool) -> None:
         """Raise BadOption where there is no teacher and one is needed, or the other way round."""
-        unused = WITHOUT if wanted else OPTIONS
+        unused = WITHOUT if wanted else () if self.batch_order == "cluster" else OPTIONS
         given = [name for name in unused if name in self.model_fields_set]
         if given:
-            why = "whose rows have no negatives" if wanted else "which holds no vectors"
+            why = "whose rows are no examples" if wanted else "which holds no vectors"
             option = given[0].replace("_", "-")
             raise BadOption(
                 f"--{option} changes nothing with --format {format_}, {why}: leave it out"

@@ -90,18 +90,17 @@ def _numbers(gathered: Gathered, parts: int, datasets: Sequence[str]) -> dict[st
     examples = gathered.examples()
     by = np.zeros((parts, len(datasets)), dtype=np.int64)
     negatives: Counter[int] = Counter()
-    queries, positives, last = 0, 0, -1
+    positives, asked = 0, np.zeros(len(gathered.rows["query_id"]), dtype=bool)
     for start in range(0, len(examples), SCAN):
         block = examples[start : start + SCAN]
+        block = block[block["part"] < parts]
         np.add.at(by, (block["part"], block["dataset"]), 1)
         values, counts = np.unique(block["negatives"], return_counts=True)
         negatives.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         positives += int(block["positives"].sum())
-        rows = np.concatenate([[last], block["row"]])
-        queries += int((np.diff(rows) != 0).sum())
-        last = int(rows[-1])
+        asked[block["row"]] = True
     return {
-        "queries": queries,
+        "queries": int(asked.sum()),
         "positives": positives,
         "negatives": {str(n): count for n, count in sorted(negatives.items())},
         "examples": [

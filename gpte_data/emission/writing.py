@@ -9,12 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from gpte_data.emission.cutting import cuts, kept
+from gpte_data.emission.cutting import cuts
 from gpte_data.emission.gathered import Gathered
 from gpte_data.emission.joining import joined
 from gpte_data.emission.library import Library, Shelf
-from gpte_data.emission.ordering import shuffled
-from gpte_data.emission.spill import Numbers
 from gpte_data.emission.told import told
 from gpte_data.formats import Emitted, OpenFormat
 from gpte_data.formats.block import Block
@@ -48,6 +46,8 @@ class Look:
     shard_bytes: int | None
     compression: Compression
     template: str
+    place: str = "query"
+    """Where an instruction goes: `query`, `field` or `none`."""
 
 
 @dataclass
@@ -59,17 +59,19 @@ class Writing:
     library: Library
     shelf: Shelf
     datasets: list[str]
+    """Names by the number that an example has."""
     parts: list[Part]
+    orders: list[Any]
+    """Of each part, the places of its examples in the order in which they are written."""
+    sources: list[str]
+    """Datasets that have corpora by their names."""
     output: Path
     emitted: list[Emitted] = field(default_factory=list)
     beside: list[TableFile] = field(default_factory=list)
 
     def files(self) -> Iterator[TableFile]:
         """Yield all files, those that stand beside last."""
-        for number, part in enumerate(self.parts):
-            order = kept(
-                shuffled(self.gathered.examples(), number), Numbers(self.gathered.room, "<i8")
-            )
+        for part, order in zip(self.parts, self.orders, strict=True):
             shards = list(self._shards(part, order))
             yield from shards
             self.emitted.append(self._emitted(part, order, shards))
@@ -116,14 +118,15 @@ class Writing:
         for first in range(start, stop, BLOCK):
             places = order[first : min(first + BLOCK, stop)]
             block = joined(self.gathered, self.shelf, places, first, self.datasets, texts=texts)
-            in_front = self.look.format.of.place == "query"
-            yield block.instructed(self.look.template) if in_front else block
+            if self.look.place == "query":
+                block = block.instructed(self.look.template)
+            yield block if self.look.place == "field" else block.silent()
 
     def _emitted(self, part: Part, order: Any, shards: list[TableFile]) -> Emitted:
         """Return what a format may know of a part."""
         split = "" if "{split}" in self.look.format.of.stem else part.split
         folder = "/".join(one for one in (split, part.folder) if one)
-        whole = part.dataset if part.dataset in self.datasets else None
+        whole = part.dataset if part.dataset in self.sources else None
         return Emitted(
             folder, part.split or "train", part.dataset, shards,
             partial(self._blocks, order, 0, len(order), texts=False),

@@ -86,6 +86,10 @@ class Block:
         """Return the block with each instruction in front of its query, as the template says."""
         return replace(self, query=instructed(self.query, self.instruction, template))
 
+    def silent(self) -> "Block":
+        """Return the block without instructions."""
+        return replace(self, instruction=self.constant(""))
+
     def constant(self, value: str) -> Any:
         """Return one text for each example, (n,)."""
         return pa.repeat(pa.scalar(value), len(self))
