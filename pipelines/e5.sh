@@ -14,5 +14,5 @@ ASK=(--llm "$LLM" ${BASE_URL:+--base-url "$BASE_URL"} --max-errors 100) # some a
 gpte-data synth "$DOCS"           -o "$RUN/10-pairs"   --recipe e5 --per-passage "$LISTS" --query-languages "$LANGUAGES" "${ASK[@]}"
 gpte-data passages "$RUN/10-pairs" -o "$RUN/20-written"
 # One negative each, the one that was written with the pair, as in the paper; nothing is mined.
-gpte-data emit "$RUN/10-pairs"     -o "$RUN/50-train"   --corpus "$RUN/20-written" --num-negatives 1
+gpte-data emit "$RUN/10-pairs"     -o "$RUN/50-train"   --corpus "$RUN/20-written" --num-negatives 1 --instruct query
 gpte-data inspect "$RUN"

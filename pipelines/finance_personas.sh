@@ -14,5 +14,5 @@ gpte-data personas "$RUN/10-corpus" -o "$RUN/11-personas" "${ASK[@]}"
 gpte-data synth "$RUN/11-personas"  -o "$RUN/20-pairs"    --recipe finance-persona --per-passage 1 --domain "${DOMAIN:-}" --domain-floor "${FLOOR:-0.3}" "${ASK[@]}"
 gpte-data passages "$RUN/20-pairs"  -o "$RUN/21-written"
 gpte-data mine-negatives "$RUN/20-pairs" -o "$RUN/30-mined" --corpus "$RUN/21-written" --teacher st:all-MiniLM-L6-v2
-gpte-data emit "$RUN/30-mined"      -o "$RUN/50-train"    --corpus "$RUN/21-written"
+gpte-data emit "$RUN/30-mined"      -o "$RUN/50-train"    --corpus "$RUN/21-written" --instruct query
 gpte-data inspect "$RUN"

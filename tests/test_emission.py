@@ -26,6 +26,7 @@ from gpte_data.errors import BadOption, Changed
 from gpte_data.plan import RunOptions
 from gpte_data.run import run
 from gpte_data.stages import load
+from gpte_data.table_files import Compression, TableFile, ending, write_file
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -115,13 +116,26 @@ def test_shards_of_so_many_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
-def test_lines_may_be_compressed(tmp_path: Path, compression: str) -> None:
-    plain = list(io.read_all(emit(tmp_path, "plain", format="flagembedding", num_negatives=2)[0]))
-    out, _ = emit(tmp_path, format="flagembedding", num_negatives=2, compression=compression)
+def test_files_may_be_compressed(tmp_path: Path, compression: Compression) -> None:
+    plain = list(io.read_all(emit(tmp_path, "plain", format="ids", num_negatives=2)[0]))
+    out, _ = emit(tmp_path, "coded", format="ids", num_negatives=2, compression=compression)
     assert list(io.read_all(out)) == plain
-    if compression == "gzip":
-        lines = gzip.decompress((out / "00000.jsonl.gz").read_bytes()).splitlines()
-        assert [json.loads(line) for line in lines] == plain
+    codec = pq.ParquetFile(out / "00000.parquet").metadata.row_group(0).column(0).compression
+    assert codec == {"none": "UNCOMPRESSED"}.get(compression, compression.upper())
+    table = pa.table({"text": ["a", "é"] * 500})
+    file = TableFile("x", lambda: iter([table, table]), 2000, "jsonl", compression)
+    path = tmp_path / f"x{ending('jsonl', compression)}"
+    with path.open("wb") as target:
+        write_file(target, file)
+    assert [row["text"] for row in io.read(path)] == ["a", "é"] * 1000
+
+
+def test_a_compression_that_a_loader_can_not_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="is read with --compression none alone"):
+        emit(tmp_path, format="flagembedding", compression="gzip")
+    out, _ = emit(tmp_path, format="contrastors", num_negatives=2)
+    first = json.loads(gzip.decompress((out / "shard-00000.jsonl.gz").read_bytes()).splitlines()[0])
+    assert {"query", "document", "negatives"} <= set(first)
 
 
 def test_several_datasets_each_with_its_corpus(tmp_path: Path) -> None:

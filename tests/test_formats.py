@@ -17,6 +17,8 @@ from gpte_data import io
 from gpte_data.errors import BadInput, BadOption
 from gpte_data.formats import FORMATS, open_format
 
+OF_EXAMPLES = [name for name in FORMATS if open_format(name).of.of == "examples"]
+"""Those that write texts alone have tests of their own."""
 TUPLE = ["positive", "negative_1", "negative_2", "negative_3"]
 KEYS = {
     "sentence-transformers": ["anchor", *TUPLE],
@@ -82,7 +84,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.split("\n") if line]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_keys(name: str, collection: Collection, tmp_path: Path) -> None:
     out = collection.emit(tmp_path / "out", name)
     suffix = open_format(name).of.kind
@@ -90,7 +92,7 @@ def test_keys(name: str, collection: Collection, tmp_path: Path) -> None:
     assert {tuple(row) for row in first} == {tuple(KEYS[name])}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_the_same_bytes_again(name: str, collection: Collection, tmp_path: Path) -> None:
     kinds = ("**/*.parquet", "**/*.jsonl*", "**/*.tar", "**/*.tsv", "*.json", "*.yaml")
     first = files(collection.emit(tmp_path / "one" / "out", name), *kinds)
@@ -100,14 +102,14 @@ def test_the_same_bytes_again(name: str, collection: Collection, tmp_path: Path)
         assert files(tmp_path / "two" / "out", *kinds) == first
 
 
-@pytest.mark.parametrize("name", [n for n in FORMATS if open_format(n).of.equal])
+@pytest.mark.parametrize("name", [n for n in OF_EXAMPLES if open_format(n).of.equal])
 def test_unequal_negatives_are_refused(name: str, collection: Collection, tmp_path: Path) -> None:
     ended = refused(collection, tmp_path / "out", name, shortage="keep")
     assert f"{name} needs as many negatives in every row: --shortage drop or repeat" in ended
     assert not [path for path in (tmp_path / "out").rglob("*.*") if "_" not in path.parent.name]
 
 
-@pytest.mark.parametrize("name", [n for n in FORMATS if open_format(n).of.least])
+@pytest.mark.parametrize("name", [n for n in OF_EXAMPLES if open_format(n).of.least])
 def test_no_negatives_are_refused(name: str, collection: Collection, tmp_path: Path) -> None:
     ended = refused(collection, tmp_path / "out", name, num_negatives=0)
     assert f"{name} needs at least 1 negative: --num-negatives 1 or more" in ended
@@ -121,7 +123,7 @@ def refused(collection: Collection, out: Path, name: str, **options: Any) -> str
     return str(raised.value)
 
 
-@pytest.mark.parametrize("name", [n for n in FORMATS if not open_format(n).of.least])
+@pytest.mark.parametrize("name", [n for n in OF_EXAMPLES if not open_format(n).of.least])
 def test_pairs_alone(name: str, collection: Collection, tmp_path: Path) -> None:
     out = collection.emit(tmp_path / "out", name, num_negatives=0)
     suffix = open_format(name).of.kind
@@ -130,7 +132,7 @@ def test_pairs_alone(name: str, collection: Collection, tmp_path: Path) -> None:
     assert not any("negative_1" in row or row.get("negatives") for row in rows)
 
 
-@pytest.mark.parametrize("name", [n for n in FORMATS if open_format(n).of.scored])
+@pytest.mark.parametrize("name", [n for n in OF_EXAMPLES if open_format(n).of.scored])
 def test_distillation_needs_scores(name: str, collection: Collection, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     rows = [

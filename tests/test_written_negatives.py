@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import cli, ok
 
-from gpte_data.emission.options import EmitConfig
+from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.errors import BadInput
 from gpte_data.inspection import survey
 from gpte_data.io import read_all
@@ -165,7 +165,7 @@ def test_the_sentence_reaches_the_user(folders: dict[str, Path], tmp_path: Path)
 
 def emitted(folders: dict[str, Path], row: Row, **options: Any) -> tuple[list[Row], list[Rejected]]:
     corpora = [folders["corpus"], folders["written"]]
-    cfg = EmitConfig.of({"corpus": corpora} | options)
+    cfg = EmitOptions.of({"corpus": corpora} | options)
     rejected: list[Rejected] = []
     return list(emit.run([row], cfg, Context(facts={}), rejected.append)), rejected
 
@@ -195,15 +195,14 @@ def test_mined_negatives_come_after_the_written(folders: dict[str, Path]) -> Non
 
 def test_negatives_written_after_mining_must_be_mined(folders: dict[str, Path]) -> None:
     row = mine(folders)
-    cfg = EmitConfig.of({"corpus": [folders["corpus"], folders["written"]]})
-    assert emit.hooks.prepare is not None
-    emit.hooks.prepare(cfg, lambda: [row])
+    cfg = EmitOptions.of({"corpus": [folders["corpus"], folders["written"]]})
+    assert list(emit([row], cfg))
     late = row | {"negatives": [*row["negatives"], "law-2"]}
     with pytest.raises(BadInput, match="'law-2', written after it was mined: run mine-negatives"):
-        emit.hooks.prepare(cfg, lambda: [late])
-    cfg = EmitConfig.of({"corpus": [folders["corpus"]]})
+        list(emit([late], cfg))
+    cfg = EmitOptions.of({"corpus": [folders["corpus"]], "num_negatives": 1})
     with pytest.raises(BadInput, match="gpte-data passages makes one"):
-        emit.hooks.prepare(cfg, lambda: [PAIR])
+        list(emit([PAIR], cfg))
 
 
 def test_from_pairs_to_shards(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ licences    what is said of licences, and what the passages say
 front       the YAML at the head of README.md
 tables      Markdown tables
 sections    the text of README.md
+limits      and what one should know of the data before using them
 origins     its sections on where the data come from
 usage       how to load and train, by format
 croissant   croissant.json

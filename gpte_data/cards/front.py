@@ -111,3 +111,14 @@ def schema_of(config: Config, facts: Mapping[str, Any]) -> Any:
         return known[0]
     first = next((p["shards"][0] for p in facts["parts"] if p["shards"]), None)
     return facts["schemas"].get(first) if config.counted else None
+
+
+def query_licences(facts: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return the licences that rows name, where any does."""
+    found: Mapping[str, int] = facts.get("license", {})
+    return found if set(found) - {"not said"} else {}
+
+
+def is_synthetic(facts: Mapping[str, Any]) -> bool:
+    """Tell whether a model wrote some of the queries."""
+    return bool(set(facts.get("generator", {})) - {NO_MODEL})

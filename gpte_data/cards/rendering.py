@@ -10,6 +10,7 @@ from gpte_data.cards.croissant import croissant
 from gpte_data.cards.front import front
 from gpte_data.cards.layout import layout
 from gpte_data.cards.licences import parsed
+from gpte_data.cards.limits import limits
 from gpte_data.files import atomic
 
 README = "README.md"
@@ -36,7 +37,7 @@ def card_files(facts: Mapping[str, Any], given: Sequence[str]) -> dict[str, str]
         origins.steps(facts),
         origins.models(facts),
         origins.filters(facts),
-        sections.limits(facts),
+        limits(facts),
         sections.citation(facts),
     ]
     return {

@@ -7,9 +7,16 @@ import orjson
 
 from gpte_data.cards import licences, usage
 from gpte_data.cards.features import words
-from gpte_data.cards.front import EVALUATION, NO_MODEL, codes, schema_of, title
+from gpte_data.cards.front import (
+    EVALUATION,
+    codes,
+    is_synthetic,
+    query_licences,
+    schema_of,
+    title,
+)
 from gpte_data.cards.layout import Layout
-from gpte_data.cards.tables import cell, code, counts, listed, nouns, table
+from gpte_data.cards.tables import cell, code, counts, nouns, table
 from gpte_data.formats import FORMATS
 
 CITATION = """@software{{gpte_data,
@@ -166,7 +173,7 @@ def licence(facts: Mapping[str, Any], said: Mapping[str, str]) -> str:
             + (" for all datasets" if len(known) > 1 else "")
             + ": nobody has said it. Before these data are passed on, look up the terms of the "
             "documents"
-            + (" and of the models that wrote queries" if _synthetic(facts) else "")
+            + (" and of the models that wrote queries" if is_synthetic(facts) else "")
             + " named below.\n"
         )
     elif len(known) == 1:
@@ -176,73 +183,10 @@ def licence(facts: Mapping[str, Any], said: Mapping[str, str]) -> str:
             (code(s["name"]), cell(licences.of(s["name"], dict(said)))) for s in facts["sources"]
         ]
         lines.append(table(["dataset", "licence"], rows))
-    for what, found in (("documents", facts["licences"]), ("queries", _queries(facts))):
+    for what, found in (("documents", facts["licences"]), ("queries", query_licences(facts))):
         if found:
             lines.append(f"What the {what} say in their field `license`: {counts(found)}.\n")
     return "\n".join(lines)
-
-
-def _queries(facts: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return the licences that rows name, where any does."""
-    found: Mapping[str, int] = facts.get("license", {})
-    return found if set(found) - {"not said"} else {}
-
-
-def _synthetic(facts: Mapping[str, Any]) -> bool:
-    return bool(set(facts.get("generator", {})) - {NO_MODEL})
-
-
-def limits(facts: Mapping[str, Any]) -> str:
-    """Say what one should know before one trusts these data."""
-    lines = ["## Known limits\n"]
-    found = facts.get("negatives_from", {})
-    written = found.get("written", 0)
-    mined = sum(found.values()) - written
-    if mined:
-        lines.append(
-            f"- {mined:,} negatives were found by machine. No person has looked at them, and some "
-            f"will answer their query all the same.{_estimate(facts)}"
-        )
-    if written:
-        lines.append(f"- {written:,} negatives were written for their query by a language model.")
-    if _synthetic(facts):
-        models = [name for name in facts["generator"] if name != NO_MODEL]
-        made = sum(facts["generator"][name] for name in models)
-        lines.append(
-            f"- The queries of {nouns(made, 'example')} were written by machine "
-            f"({listed([code(name) for name in models])}), and no person has read them. They have "
-            "the habits of what wrote them, and are more alike than those of people."
-        )
-    if facts["limit"]:
-        lines.append(f"- Only the first {nouns(facts['limit'], 'row')} of each dataset were read.")
-    missing = [step["folder"] for step in facts["steps"] if step["missing"]]
-    if missing:
-        lines.append(
-            "- The chain of steps is not whole: no longer is beside it what "
-            f"{listed([code(name) for name in missing])} was made from."
-        )
-    lines.append(
-        "- Personal data and unfit texts of the documents are here as they are there"
-        f"{_filtered(facts)}."
-    )
-    return "\n".join(lines) + "\n"
-
-
-def _filtered(facts: Mapping[str, Any]) -> str:
-    stages = {step["stage"] for step in facts["steps"]}
-    return ", but for what `filter-texts` took out" if "filter-texts" in stages else ""
-
-
-def _estimate(facts: Mapping[str, Any]) -> str:
-    """Say how many of the negatives are expected to be none."""
-    found = facts.get("false_negatives", {"estimated": 0})
-    if not found["estimated"]:
-        return " How many has not been estimated."
-    share = found["expected"] / found["estimated"]
-    return (
-        f" Of the {found['estimated']:,} that have an estimate, {share:.1%} are expected to "
-        "be such false negatives."
-    )
 
 
 def citation(facts: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from gpte_data.emission.spill import Room
 from gpte_data.emission.splitting import split_up
 from gpte_data.emission.teacher_options import EmitOptions
 from gpte_data.emission.writing import Look, Part, Writing
-from gpte_data.formats import OpenFormat
+from gpte_data.formats import Format, OpenFormat
 from gpte_data.stage import Context, Event
 from gpte_data.table_files import Compression
 
@@ -105,5 +105,18 @@ def look_of(format_: OpenFormat, cfg: EmitOptions) -> Look:
     compression = of.compression or compression
     rows, batch = cfg.shard_rows, cfg.batch_size or 1
     rows = max(rows // batch, 1) * batch if rows >= batch else rows
-    place = of.place if cfg.instruct == "auto" else cfg.instruct
-    return Look(format_, rows, shard_bytes(cfg.shard_size), compression, cfg.template, place)
+    return Look(
+        format_, rows, shard_bytes(cfg.shard_size), compression, cfg.template, _place(of, cfg)
+    )
+
+
+def _place(of: Format, cfg: EmitOptions) -> str:
+    """Return where instructions go.
+
+    What stands in front of a query while training must stand there ever after, so where a format
+    has no field for it, that is done only when it is asked for.
+    """
+    if cfg.instruct != "auto":
+        return cfg.instruct
+    given = bool(cfg.prompt) or cfg.instructions is not None
+    return of.place if of.place == "field" or given else "none"

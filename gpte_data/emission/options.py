@@ -81,7 +81,7 @@ class EmitConfig(StageConfig):
     instruct: Literal["auto", "field", "query", "none"] = Field(
         "auto",
         description="Where instructions go: the format's field, in front of the query, or none; "
-        "auto: the field where there is one.",
+        "auto: the field, or without one in front if --instructions or --prompt is given.",
     )
     template: str = Field(TEMPLATE, description="Instruction and query, where both are one text.")
     mix: str = Field(
