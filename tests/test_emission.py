@@ -22,7 +22,7 @@ from gpte_data import io
 from gpte_data.emission import ordering
 from gpte_data.emission.gathered import EXAMPLE
 from gpte_data.emission.options import shard_bytes
-from gpte_data.errors import BadOption, Changed
+from gpte_data.errors import BadInput, BadOption, Changed
 from gpte_data.plan import RunOptions
 from gpte_data.run import run
 from gpte_data.stages import load
@@ -199,6 +199,19 @@ def test_bad_rows_are_named(tmp_path: Path, change: dict[str, Any], sentence: st
     )  # fmt: skip
     assert sentence in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", [None, " ", ""])
+def test_a_document_without_text_is_named(tmp_path: Path, text: str | None) -> None:
+    make(tmp_path)
+    docs = [row | ({"text": text, "title": None} if row["doc_id"] == "d7" else {}) for row in
+            io.read_all(tmp_path / "corpus")]  # fmt: skip
+    for path in io.shards(tmp_path / "corpus"):
+        path.unlink()
+    io.write(tmp_path / "corpus" / "00000.parquet", docs)
+    with pytest.raises(BadInput, match="the document 'd7' has no text, and examples hold it"):
+        emit(tmp_path, num_negatives=1)
+    assert not (tmp_path / "train").exists()
 
 
 def test_a_folder_of_another_format_or_of_others_is_left_alone(tmp_path: Path) -> None:

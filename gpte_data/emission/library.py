@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gpte_data import io
 from gpte_data.corpus import Corpus, open_corpus
@@ -121,6 +122,7 @@ class Shelf:
         mask = self.used[self._next : self._next + table.num_rows]
         self._next += table.num_rows
         taken = table.take(pa.array(np.flatnonzero(mask)))
+        _check(taken)
         for name, texts in self.columns.items():
             texts.append(taken[name].combine_chunks())
 
@@ -143,3 +145,15 @@ class Shelf:
         """Let the system have back the memory of what was read."""
         for texts in self.columns.values():
             texts.rest()
+
+
+def _check(taken: Any) -> None:
+    """Raise BadInput for a document of an example that says nothing."""
+    text = pc.binary_length(pc.utf8_trim_whitespace(taken["text"]))
+    both = pc.add(pc.binary_length(taken["title"]), text)
+    if pc.any(pc.equal(both, 0)).as_py():
+        bare = taken["doc_id"][pc.index(both, 0).as_py()].as_py()
+        raise BadInput(
+            f"the document {bare!r} has no text, and examples hold it: "
+            "take it out of the corpus and mine again, as gpte-data ingest does by itself"
+        )

@@ -20,12 +20,11 @@ SCORES = ([0.875, 0.75], [0.5, 0.25])
 VECTORS = [[0.5, -0.5, 0.5, 0.5], [0.75, 0.25, -0.5, 0.25]]
 
 
-def sample(of: Format, template: str) -> Block | TextBlock:
+def sample(of: Format) -> Block | TextBlock:
     """Return the example as a format is given it.
 
     Args:
         of: The format.
-        template: How an instruction stands in front of a query.
     """
     if of.of == "texts":
         texts = pa.array([QUERY, " ".join(POSITIVES[0][1:])])
@@ -39,7 +38,7 @@ def sample(of: Format, template: str) -> Block | TextBlock:
         _documents(POSITIVES, SCORES[0], positives, 1),
         _documents(NEGATIVES, SCORES[1], [list(range(2))[:most]] * blocks, 0),
     )  # fmt: skip
-    return block.instructed(template) if of.place == "query" else block
+    return block.silent() if of.place == "query" else block
 
 
 def _documents(
@@ -55,22 +54,22 @@ def _documents(
     return Documents(offsets, doc_id, title, text, found, np.full(len(flat), grade, dtype=np.int32))
 
 
-def example(name: str, template: str) -> str:
+def example(name: str) -> str:
     """Return the first row that a format writes of the example, as one line.
 
     Rows of Parquet and members of a tar are shown as JSON; lines of a table with their heading.
     """
     found = open_format(name)
-    rows = pa.table(dict(found.columns(sample(found.of, template)))).slice(0, 2).to_pylist()
+    rows = pa.table(dict(found.columns(sample(found.of)))).slice(0, 2).to_pylist()
     if found.of.kind == "lines":
         return "\n".join(str(row["line"]) for row in rows)
     return json.dumps(rows[0], ensure_ascii=False)
 
 
-def listing(width: int, template: str) -> str:
+def listing(width: int) -> str:
     """Return all formats, what stands in a row of each, and an example, in lines of a width."""
     return "\n\n".join(
-        f"{name}\n{_wrapped(about, width)}\n{_wrapped(example(name, template), width)}"
+        f"{name}\n{_wrapped(about, width)}\n{_wrapped(example(name), width)}"
         for name, about in FORMATS.items()
     )
 

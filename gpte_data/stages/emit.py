@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gpte_data.emission.options import TEMPLATE, shard_bytes
+from gpte_data.emission.options import shard_bytes
 from gpte_data.emission.shares import shares
 from gpte_data.emission.sources import corpora, read_rows, read_tables, sources
 from gpte_data.emission.teacher_options import EmitOptions
@@ -114,7 +114,7 @@ def _instead(given: Mapping[str, Any]) -> str | None:
 
     from gpte_data.formats.sample import listing
 
-    return listing(get_terminal_size().columns, TEMPLATE)
+    return listing(get_terminal_size().columns)
 
 
 @stage(
