@@ -137,6 +137,18 @@ def test_every_number_of_a_run_is_one_that_inspect_prints(run: Path, tmp_path: P
     assert len(page) < 2_000_000
 
 
+def test_emitted_ids_do_not_hide_the_scores_of_what_was_mined(run: Path, tmp_path: Path) -> None:
+    emitted = tmp_path / "run" / "z-ids"
+    ok("emit", run / "a-mined", "-o", emitted, "--corpus", run / "corpus", "--format", "ids")
+    (tmp_path / "run" / "a-mined").symlink_to(run / "a-mined")
+    ok("report", tmp_path / "run", "-o", tmp_path / "page.html", "--nearest", 0)
+    page, survey = (tmp_path / "page.html").read_text(), surveyed(tmp_path / "run")
+    assert "positives, teacher" in survey["datasets"][-1]["scores"]
+    assert "negatives, found by " in re.sub("<[^>]*>", "", page)
+    check(page, survey)
+    assert "negatives, teacher" in cli("inspect", tmp_path / "run").stdout
+
+
 def test_a_number_that_is_not_in_the_survey_is_found(run: Path, tmp_path: Path) -> None:
     ok("report", run, "-o", tmp_path / "page.html", "--nearest", 0)
     page, survey = (tmp_path / "page.html").read_text(), surveyed(run)
