@@ -53,7 +53,8 @@ def render(found: Mapping[str, Any]) -> None:
         _example(console, row)
     final = datasets[-1]
     console.print(
-        f"{final['rows']:,} rows in {final['shards']} shard{'s' * (final['shards'] != 1)}, "
+        f"{final['rows']:,} row{'s' * (final['rows'] != 1)} in "
+        f"{final['shards']} shard{'s' * (final['shards'] != 1)}, "
         f"{_size(final['bytes'])}: [bold]{escape(final['folder'])}[/]",
         soft_wrap=True,
     )

@@ -190,6 +190,16 @@ def test_texts_of_the_data_are_never_markup(tmp_path: Path) -> None:
     check(page, surveyed(tmp_path / "run", *flags))
 
 
+def test_a_row_with_many_positives_shows_some(tmp_path: Path) -> None:
+    row = {"query_id": "q", "query": "what", "positives": [f"d{n}" for n in range(30)]}
+    io.write(tmp_path / "00000.parquet", [row])
+    ok("report", tmp_path, "--nearest", 0)
+    page = (tmp_path / "report.html").read_text()
+    assert ">d7<" in page and ">d8<" not in page
+    assert "more positives, not shown" in page
+    check(page, surveyed(tmp_path))
+
+
 def test_the_page_needs_nothing_else(run: Path) -> None:
     ok("report", run, "--nearest", 0)
     page = (run / "report.html").read_text()

@@ -114,7 +114,7 @@ def _check(count: Counted, asked: Asked) -> None:
         raise BadInput(
             f"all {count.by_document + count.by_query:,} queries of {asked.evaluation}, "
             f"{asked.split}, are left out, since their relevant documents are positives of the "
-            "training data: give an evaluation that shares no documents with it"
+            "training data, or they are queries there: give an evaluation that shares neither"
         )
 
 
