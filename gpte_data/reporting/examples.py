@@ -52,7 +52,8 @@ def _positives(row: Found) -> list[Html]:
     found = []
     for n, one in enumerate(row["positives"]):
         if n == PARTS:
-            found.append(tag("li", tag("p", "more positives, not shown", class_="head")))
+            more = tag("p", "more positives, not shown", class_="head")
+            found.append(tag("li", more, class_="positive"))
             break
         score = row["positive_scores"][n] if n < len(scores) else None
         found.append(_document(row, one, score, None, "positive"))
