@@ -48,7 +48,8 @@ def lines(found: Mapping[str, Any], output: Path | None) -> list[str]:
     of_all = f" of {found['rows']:,}" if found["rows_used"] < found["rows"] else ""
     said = [
         f"trained on {runs[0]['rows']:,} rows and stopped by {runs[0]['held_out']:,} others"
-        f"{of_all}, {len(runs)} times, {found['seconds_training']:.1f} s; {found['seconds']:.1f} s "
+        f"{of_all} in {found['shards']}, {len(runs)} time{'s' * (len(runs) != 1)}, "
+        f"{found['seconds_training']:.1f} s; {found['seconds']:.1f} s "
         f"in all, by {found['teacher']}",
         f"left out: {found['left_out_by_document']:,} queries with a relevant document that is a "
         f"positive of the training data, {found['left_out_by_query']:,} that are queries there",

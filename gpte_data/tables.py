@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gpte_data.measures.counted import scored
 from gpte_data.records import kept
 from gpte_data.usage import is_usage
 
@@ -40,18 +41,20 @@ def render(found: Mapping[str, Any]) -> None:
     if any(dataset["usage"] for dataset in datasets):
         console.print(_usage(datasets))
     console.print()
-    scored = [dataset for dataset in datasets if dataset["scores"]]
-    for dataset in scored[-1:]:
-        console.print(_reasons(dataset))
-        if dataset["sources"]:
-            console.print(_sources(dataset))
-        console.print(_scores(dataset))
-    last = scored[-1] if scored else datasets[-1]
+    which = scored(datasets)
+    last = datasets[-1 if which is None else which]
+    if last["reasons"]:
+        console.print(_reasons(last))
+    if last["sources"]:
+        console.print(_sources(last))
+    if last["scores"]:
+        console.print(_scores(last))
     for row in last["examples"]:
         _example(console, row)
     final = datasets[-1]
     console.print(
-        f"{final['rows']:,} rows in {final['shards']} shard{'s' * (final['shards'] != 1)}, "
+        f"{final['rows']:,} row{'s' * (final['rows'] != 1)} in "
+        f"{final['shards']} shard{'s' * (final['shards'] != 1)}, "
         f"{_size(final['bytes'])}: [bold]{escape(final['folder'])}[/]",
         soft_wrap=True,
     )

@@ -11,7 +11,7 @@ import pytest
 from conftest import Ended, cli, files, ok
 from typer.testing import CliRunner
 
-from gpte_data import io
+from gpte_data import io, manifest
 from gpte_data.backends.adapter import Maps, read_adapter
 from gpte_data.backends.vectors_on_disk import Vectors
 from gpte_data.cli import app_for
@@ -220,6 +220,28 @@ def test_a_cache_keeps_vectors_and_changes_no_figure(
     assert files(tmp_path / "cache", "**/*.npy") == before
 
 
+def test_an_output_with_splits_is_read_as_its_train_split(world: Path, tmp_path: Path) -> None:
+    corpus, pairs, out = (tmp_path / name for name in ("corpus", "pairs", "out"))
+    ok("ingest", world / "eval", "-o", corpus, "--pairs", pairs, "--split", "test")
+    emit = ("emit", pairs, "-o", out, "--corpus", corpus, "--num-negatives", 0)
+    ok(*emit, "--split", "train=.7,test=.3")
+    found = probed(world, out)
+    assert found == probed(world, out / "train")
+    assert found["shards"] == str(out / "train")
+    assert found["queries_counted"] == TEST - found["rows"]
+    (out / manifest.DONE / manifest.UNFINISHED).touch()
+    for folder in (out, out / "train"):
+        assert "is not finished" in probe(world, folder).sentence()
+
+
+def test_an_output_with_a_folder_for_each_dataset_asks_for_one(world: Path, tmp_path: Path) -> None:
+    corpus, pairs, out = (tmp_path / name for name in ("corpus", "pairs", "out"))
+    ok("ingest", world / "eval", "-o", corpus, "--pairs", pairs, "--split", "test")
+    named = ("--corpus", f"a={corpus}", "--corpus", f"b={corpus}", "--per-dataset")
+    ok("emit", f"a={pairs},b={pairs}", "-o", out, *named, "--num-negatives", 0)
+    assert f"name one of them, of {out / 'a'}, {out / 'b'}" in probe(world, out).sentence()
+
+
 # What leaks does not count
 
 
@@ -294,6 +316,21 @@ def test_measures_are_those_of_trec_eval_by_brute_force() -> None:
         best = sum(grade / math.log2(r + 2) for r, grade in enumerate(ideal))
         recall = sum(p in one.places for p in order[:100]) / 16
         assert found[n] == pytest.approx((sum(gains) / best, recall))
+
+
+def test_a_document_with_the_id_of_its_query_is_a_hit_where_it_is_judged_so(
+    world: Path, tmp_path: Path
+) -> None:
+    """Collections number queries and documents apart: 7 answers 7 by chance."""
+    evaluation(tmp_path / "eval", range(TRAIN, QUERIES))
+    both = [f"{n}" for n in range(TRAIN, QUERIES)]
+    rows = io.read(tmp_path / "eval" / "corpus.jsonl")
+    lines(tmp_path / "eval" / "corpus.jsonl", [row | {"_id": row["_id"][1:]} for row in rows])
+    rows = io.read(tmp_path / "eval" / "queries.jsonl")
+    lines(tmp_path / "eval" / "queries.jsonl", [row | {"_id": row["_id"][1:]} for row in rows])
+    qrels(tmp_path / "eval", [(one, one, 1) for one in both])
+    found = probed(world, world / "train", eval=tmp_path / "eval")
+    assert found["measures"]["recall@100"]["before"] > 0.5
 
 
 def test_the_interval_covers_as_often_as_it_says() -> None:

@@ -137,6 +137,18 @@ def test_every_number_of_a_run_is_one_that_inspect_prints(run: Path, tmp_path: P
     assert len(page) < 2_000_000
 
 
+def test_emitted_ids_do_not_hide_the_scores_of_what_was_mined(run: Path, tmp_path: Path) -> None:
+    emitted = tmp_path / "run" / "z-ids"
+    ok("emit", run / "a-mined", "-o", emitted, "--corpus", run / "corpus", "--format", "ids")
+    (tmp_path / "run" / "a-mined").symlink_to(run / "a-mined")
+    ok("report", tmp_path / "run", "-o", tmp_path / "page.html", "--nearest", 0)
+    page, survey = (tmp_path / "page.html").read_text(), surveyed(tmp_path / "run")
+    assert "positives, teacher" in survey["datasets"][-1]["scores"]
+    assert "negatives, found by " in re.sub("<[^>]*>", "", page)
+    check(page, survey)
+    assert "negatives, teacher" in cli("inspect", tmp_path / "run").stdout
+
+
 def test_a_number_that_is_not_in_the_survey_is_found(run: Path, tmp_path: Path) -> None:
     ok("report", run, "-o", tmp_path / "page.html", "--nearest", 0)
     page, survey = (tmp_path / "page.html").read_text(), surveyed(run)
@@ -176,6 +188,16 @@ def test_texts_of_the_data_are_never_markup(tmp_path: Path) -> None:
     on = [name for element in Page(page).found for name in element if name.startswith("on")]
     assert not on
     check(page, surveyed(tmp_path / "run", *flags))
+
+
+def test_a_row_with_many_positives_shows_some(tmp_path: Path) -> None:
+    row = {"query_id": "q", "query": "what", "positives": [f"d{n}" for n in range(30)]}
+    io.write(tmp_path / "00000.parquet", [row])
+    ok("report", tmp_path, "--nearest", 0)
+    page = (tmp_path / "report.html").read_text()
+    assert ">d7<" in page and ">d8<" not in page
+    assert "more positives, not shown" in page
+    check(page, surveyed(tmp_path))
 
 
 def test_the_page_needs_nothing_else(run: Path) -> None:

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from gpte_data.probing.probe import Asked
 
 Shards = Annotated[
-    Path, typer.Argument(help="Output folder of emit; with --corpus, a dataset of ids too.")
+    Path,
+    typer.Argument(help="Output of emit (of splits, train); with --corpus, a dataset of ids too."),
 ]
 Eval = Annotated[Path, typer.Option(help="Evaluation: a folder in BEIR's layout, with qrels/.")]
 Split = Annotated[str, typer.Option(help="Judgements to take: qrels/SPLIT.tsv.")]

@@ -1,6 +1,7 @@
 """All that is counted over the rows of a dataset, in one pass; blocks of columns, flat memory."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gpte_data.measures.columns import Block
@@ -94,6 +95,16 @@ class Counted:
             "most_frequent": self.personas.most(SHOWN),
             "domains": self.domains.most(SHOWN),
         }
+
+
+def scored(datasets: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return which dataset's scores are shown: the last with candidates, or the last with any.
+
+    Emitted ids have scores of positives too, and none of what was dropped.
+    """
+    there = [n for n, one in enumerate(datasets) if one["scores"]]
+    judged = [n for n in there if datasets[n]["verdicts"]]
+    return next(iter([*judged[-1:], *there[-1:]]), None)
 
 
 def _rerankers(block: Block) -> Any:

@@ -32,7 +32,8 @@ class Judged:
         grades: Of relevant documents by id, all above 0.
         places: The grades again, by the place of the document in the set's corpus.
         hashes: Of what those documents say, see `said`.
-        own: The place of the document with the query's own id, which is never a hit, or -1.
+        own: The place of the document with the query's own id, which is no hit, or -1; a document
+            that is judged relevant is one all the same.
     """
 
     query_id: str
@@ -160,7 +161,7 @@ def _documents(path: Path, judged: list[Judged], library: Library) -> Any:
     while block := list(islice(rows, BLOCK)):
         numbers.append(library.place([text for _, text in block]))
         for place, (doc_id, text) in enumerate(block, start):
-            if doc_id in own:
+            if doc_id in own and doc_id not in own[doc_id].grades:
                 own[doc_id].own = place
             for one in relevant.get(doc_id, ()):
                 one.places[place] = one.grades[doc_id]

@@ -14,7 +14,6 @@ from gpte_data.backends import EMBEDDERS, Options, parse_spec
 from gpte_data.corpus import Corpus
 from gpte_data.errors import BadInput
 from gpte_data.files import alone
-from gpte_data.manifest import check_finished
 from gpte_data.probing import evaluation, reading
 from gpte_data.probing.choosing import Counted, choose, split_off
 from gpte_data.probing.evaluation import Evaluation, Judged
@@ -68,10 +67,10 @@ def probe(asked: Asked) -> Probed:
         UserError: Something that is asked for can't be done, in one sentence.
     """
     started = time.monotonic()
-    check_finished(asked.shards)
+    shards = reading.shards_of(asked.shards)
     teacher = _teacher(asked)
     evaluation.check(asked.evaluation, asked.split)
-    data = reading.opened(asked.shards, asked.corpus, asked.negatives)
+    data = reading.opened(shards, asked.corpus, asked.negatives)
     with _folder(asked.cache) as folder:
         library = Library(asked.corpus, folder)
         tried = evaluation.load(asked.evaluation, asked.split, library)
@@ -88,7 +87,7 @@ def probe(asked: Asked) -> Probed:
         seconds = time.monotonic() - begun
         values = _values(count.queries, tried, corpus, teacher, trained)
     told = {
-        "shards": str(asked.shards),
+        "shards": str(shards),
         "evaluation": str(asked.evaluation),
         "split": asked.split,
         "teacher": asked.teacher,
@@ -115,7 +114,7 @@ def _check(count: Counted, asked: Asked) -> None:
         raise BadInput(
             f"all {count.by_document + count.by_query:,} queries of {asked.evaluation}, "
             f"{asked.split}, are left out, since their relevant documents are positives of the "
-            "training data: give an evaluation that shares no documents with it"
+            "training data, or they are queries there: give an evaluation that shares neither"
         )
 
 

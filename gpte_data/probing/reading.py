@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from gpte_data import io
 from gpte_data.errors import BadInput, BadOption
+from gpte_data.manifest import DONE, check_finished
+from gpte_data.own_files import data_files
 from gpte_data.records import allowed, full_text
 from gpte_data.stage import Row
 
@@ -23,9 +25,11 @@ QUERY = ("anchor", "query")
 POSITIVE = ("positive", "pos", "positive_passages")
 NEGATIVE = re.compile(r"negative(?:_(\d+))?|neg|negative_passages")
 READS = (
-    "rows with anchor or query, positive or pos, and negative, negative_1 … or neg "
-    "(sentence-transformers, FlagEmbedding, Tevatron, PyLate)"
+    "rows with anchor or query, positive or pos, and negative, negative_1 … or neg (--format "
+    "sentence-transformers, flagembedding, tevatron, pylate), and with --corpus pairs, mined rows "
+    "and --format ids"
 )
+TRAIN = "train"
 
 
 class Example(NamedTuple):
@@ -109,6 +113,24 @@ def _texts(value: Any, where: str) -> list[str]:
     if wrong := next((one for one in found if not isinstance(one, str)), None):
         raise BadInput(f"{where} holds no text but {type(wrong).__name__}: the probe reads {READS}")
     return [one for one in found if isinstance(one, str)]
+
+
+def shards_of(source: Path) -> Path:
+    """Return the folder that holds the training rows: of an output with splits, that of `train`.
+
+    Raises:
+        BadInput: The output is not finished, or has several folders and none is `train`.
+    """
+    for folder in (source, source.parent):  # a split's marks stand in the folder above it
+        if (folder / DONE).is_dir():
+            check_finished(folder)
+    if not source.is_dir() or io.shard_files(source):
+        return source
+    inner = sorted({path.parent for path in data_files(source)[0]})
+    if not inner or source / TRAIN in inner:
+        return source / TRAIN if inner else source
+    names = ", ".join(str(folder) for folder in inner)
+    raise BadInput(f"{source} holds several folders of shards: name one of them, of {names}")
 
 
 def opened(source: Path, corpus: tuple[Path, ...], negatives: int) -> TrainingData:

@@ -10,7 +10,7 @@ TOLD = ("query_type", "language", "persona", "difficulty", "recipe", "instructio
 OPEN = 3
 """Examples that are open when the page is."""
 PARTS = 8
-"""Texts of a row of another layout that are shown."""
+"""Positives of a row that are shown, or texts of a row of another layout."""
 
 
 def examples(dataset: Found) -> Html | None:
@@ -51,6 +51,10 @@ def _positives(row: Found) -> list[Html]:
     scores = row.value.get("positive_scores") or []
     found = []
     for n, one in enumerate(row["positives"]):
+        if n == PARTS:
+            more = tag("p", "more positives, not shown", class_="head")
+            found.append(tag("li", more, class_="positive"))
+            break
         score = row["positive_scores"][n] if n < len(scores) else None
         found.append(_document(row, one, score, None, "positive"))
     return found

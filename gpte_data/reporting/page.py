@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gpte_data.measures.counted import scored
 from gpte_data.reporting.examples import examples
 from gpte_data.reporting.markup import Found, Html, join, tag
 from gpte_data.reporting.people import cost, fields, nearest, personas, real
@@ -42,14 +43,14 @@ def _parts(found: Found) -> list[Html]:
     datasets = found["datasets"]
     every = list(datasets)
     mined = _last(datasets, "verdicts") or every[-1]
-    scored = _last(datasets, "scores") or every[-1]
+    which = scored(datasets.value)
     described = [one for one in every if one["fields"]] or every
     hard = _last(datasets, "hardness") or every[-1]
     people = _last(datasets, "personas") or every[-1]
     queries = found["queries"]
     shown = [
         flow(datasets),
-        scores(scored),
+        scores(every[-1 if which is None else which]),
         hardness(hard),
         drops(datasets),
         fields(described[-1]),
@@ -85,8 +86,10 @@ def _header(found: Found, name: str) -> Html:
     if asking is not None:
         figures.append(("different queries", asking["queries"]["distinct"].number()))
     positives = "positives, teacher"
-    if (scored := _last(datasets, "scores")) and positives in scored["scores"].value:
-        figures.append(("mean score, positives", scored["scores"][positives]["mean"].number(2)))
+    which = scored(datasets.value)
+    if which is not None and positives in every[which]["scores"].value:
+        mean = every[which]["scores"][positives]["mean"]
+        figures.append(("mean score, positives", mean.number(2)))
     five = _five(hard)
     if five is not None:
         number = join("mean score of ", five["negatives"].number(), " negatives")
