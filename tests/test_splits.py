@@ -105,6 +105,9 @@ def test_one_component_as_large_as_all_goes_to_train(tmp_path: Path) -> None:
     out, result = emit(tmp_path, num_negatives=1, split=SPLIT)
     assert len(anchors(out / "train")) == result.ledger.rows_out
     assert not (out / "test").exists()
+    assert [result.ledger.notes[f"examples of {name}"] for name in ("train", "test")] == [
+        result.ledger.rows_out, 0
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gpte_data.emission.again import Again
@@ -79,6 +80,9 @@ class Emitting:
                 mine = pa.array(splits.of_rows(table) == number)
                 yield from gathering.take(table.filter(mine))
             splits.claim(gathering.gathered.used(len(self.library)), number)
+        share = np.bincount(gathering.gathered.examples()["part"], minlength=len(splits.names))
+        for name, count in zip(splits.names, share.tolist(), strict=True):
+            self.ctx.ledger.notes[f"examples of {name}"] += count
 
     def _mixed(self, gathered: Gathered, kinds: list[Kind]) -> Iterator[Event]:
         """Yield what a mixture leaves out; note how many examples of each dataset there are."""
