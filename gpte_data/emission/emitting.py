@@ -12,7 +12,7 @@ from gpte_data.emission.arranging import Arranging
 from gpte_data.emission.asked import Asked, teacher_of
 from gpte_data.emission.clusters import Vectors
 from gpte_data.emission.gathered import Gathered
-from gpte_data.emission.gathering import Gathering, Wanted
+from gpte_data.emission.gathering import Gathering, Wanted, checked
 from gpte_data.emission.kinds import Kind, foldered
 from gpte_data.emission.library import Library
 from gpte_data.emission.mixing import Mixing
@@ -44,12 +44,13 @@ class Emitting:
         gathered, kinds = Gathered(room), self.asked.kinds
         instructions = self.asked.instructions
         gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, kinds, instructions)
+        tables = map(checked, as_tables(rows))
         parts = [Part()]
         if self.cfg.split:
             parts = [Part(split=name) for name in shares(self.cfg.split)]
-            yield from self._by_split(Again(as_tables(rows), room), gathering)
+            yield from self._by_split(Again(tables, room), gathering)
         else:
-            yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
+            yield from chain.from_iterable(map(gathering.take, tables))
         self.ctx.facts.update(gathering.origins.facts())
         self.asked.note(self.ctx)
         if not len(gathered):

@@ -59,7 +59,6 @@ class Gathering:
 
     def take(self, table: Any) -> Iterator[Event]:
         """Take the rows of a table."""
-        _check(table)
         usable = _usable(table)
         for place in np.flatnonzero(~usable).tolist():
             yield Rejected(_row(table, place), EMPTY)
@@ -177,8 +176,12 @@ class Gathering:
         return rest.append_column("instruction", filled)
 
 
-def _check(table: Any) -> None:
-    """Raise BadInput for a row without id, query or positives, or mined before its negatives."""
+def checked(table: Any) -> Any:
+    """Return a table of rows.
+
+    Raises:
+        BadInput: A row has no id, query or positives, or was mined before its negatives.
+    """
     for name in ("query_id", "query", "positives"):
         if table[name].null_count:
             place = table[name].is_null().to_pylist().index(True)
@@ -187,6 +190,7 @@ def _check(table: Any) -> None:
                 f"has no {name}: give it the output of the stage before"
             )
     check_mined(table)
+    return table
 
 
 def _usable(table: Any) -> Any:
