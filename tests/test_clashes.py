@@ -1,4 +1,7 @@
-"""Ids that two datasets share: no text takes the place of another where texts are looked up."""
+"""Ids that two datasets share: no text takes the place of another where texts are looked up.
+
+And ids that a row names twice.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -68,3 +71,32 @@ def test_judgements_need_no_negatives(name: str, tmp_path: Path) -> None:
     corpus = dataset(tmp_path, "a")[1].partition("=")[2]
     words = ["emit", tmp_path / "rows" / "a", "--corpus", corpus, "--format", name]
     assert "5 in = 5 out" in ok(*words, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize("candidates", ["kept", "all"])
+def test_a_positive_is_no_negative_and_counts_once(candidates: str, tmp_path: Path) -> None:
+    """Rows of other tools may name a document twice; an example would say yes and no of it."""
+    dataset(tmp_path, "a")
+    hits = [
+        {"doc_id": f"d{i}", "rank": i + 1, "score": 0.5, "source": "s", "verdict": "keep"}
+        for i in range(6)
+    ]
+    io.write(
+        tmp_path / "rows" / "00000.jsonl",
+        [
+            {"query_id": "m", "query": "mined?", "positives": ["d1", "d0", "d1"],
+             "positive_scores": [0.9, 0.8, 0.9], "candidates": hits},
+            {"query_id": "o", "query": "other?", "positives": ["d2"], "candidates": hits},
+            {"query_id": "w", "query": "written?", "positives": ["d3"],
+             "negatives": ["d3", "d4", "d4", "d5"]},
+        ],
+    )  # fmt: skip
+    words = ["emit", tmp_path / "rows" / "00000.jsonl", "--corpus", tmp_path / "corpora" / "a"]
+    words += ["--candidates", candidates, "--num-negatives", 2]
+    ok(*words, "--format", "ids", "-o", tmp_path / "ids")
+    found = {row["query_id"]: row for row in io.read_all(tmp_path / "ids")}
+    assert found["m"]["positives"] == ["d1", "d0"]
+    assert [round(one, 2) for one in found["m"]["positive_scores"]] == [0.9, 0.8]
+    negatives = {query_id: row["negatives"] for query_id, row in found.items()}
+    assert negatives == {"m": ["d2", "d3"], "o": ["d0", "d1"], "w": ["d4", "d5"]}
+    assert "3 + 1 expanded in = 4 out" in ok(*words, "-o", tmp_path / "tuples")
