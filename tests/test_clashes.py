@@ -100,3 +100,15 @@ def test_a_positive_is_no_negative_and_counts_once(candidates: str, tmp_path: Pa
     negatives = {query_id: row["negatives"] for query_id, row in found.items()}
     assert negatives == {"m": ["d2", "d3"], "o": ["d0", "d1"], "w": ["d4", "d5"]}
     assert "3 + 1 expanded in = 4 out" in ok(*words, "-o", tmp_path / "tuples")
+
+
+@pytest.mark.parametrize("name", ["positives", "negatives", "candidates"])
+def test_a_document_without_an_id_is_one_sentence(name: str, tmp_path: Path) -> None:
+    dataset(tmp_path, "a")
+    none: list[Any] = [{"doc_id": None, "score": 0.5}] if name == "candidates" else [None]
+    row = {"query_id": "q", "query": "?", "positives": ["d1"], name: none}
+    io.write(tmp_path / "rows" / "00000.jsonl", [row])
+    words = ["emit", tmp_path / "rows" / "00000.jsonl", "--corpus", tmp_path / "corpora" / "a"]
+    said = cli(*words, "--num-negatives", 0, "-o", tmp_path / "out").sentence()
+    assert f"row 'q' of the input has one without a doc_id among its {name}" in said
+    assert not (tmp_path / "out").exists()

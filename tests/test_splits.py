@@ -137,7 +137,15 @@ def test_one_component_as_large_as_all_goes_to_train(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["train=.9", "train=.5,dev=.2", "dev=.5,test=.5", "train=.9,valid=.1", "train", "train=2"],
+    [
+        "train=.9",
+        "train=.5,dev=.2",
+        "train=.9,dev=.1,dev=.1",
+        "dev=.5,test=.5",
+        "train=.9,valid=.1",
+        "train",
+        "train=2",
+    ],
 )
 def test_shares_that_will_not_do(spec: str) -> None:
     with pytest.raises(BadOption, match="--split"):

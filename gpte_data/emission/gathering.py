@@ -189,8 +189,26 @@ def checked(table: Any) -> Any:
                 f"row {table['query_id'][place].as_py()!r} of {dataset_of(table) or 'the input'} "
                 f"has no {name}: give it the output of the stage before"
             )
+    for name in ("positives", "negatives", "candidates"):
+        _check_ids(table, name)
     check_mined(table)
     return table
+
+
+def _check_ids(table: Any, name: str) -> None:
+    """Raise BadInput for a document without an id."""
+    if name not in table.column_names or pa.types.is_null(table.schema.field(name).type):
+        return
+    column = table[name].combine_chunks()
+    ids = pc.list_flatten(column)
+    if name == "candidates":
+        ids = pc.struct_field(ids, "doc_id")
+    if ids.null_count:
+        place = pc.list_parent_indices(column)[ids.is_null().to_pylist().index(True)].as_py()
+        raise BadInput(
+            f"row {table['query_id'][place].as_py()!r} of {dataset_of(table) or 'the input'} "
+            f"has one without a doc_id among its {name}: give it the output of the stage before"
+        )
 
 
 def _usable(table: Any) -> Any:
