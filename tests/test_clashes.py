@@ -112,3 +112,12 @@ def test_a_document_without_an_id_is_one_sentence(name: str, tmp_path: Path) -> 
     said = cli(*words, "--num-negatives", 0, "-o", tmp_path / "out").sentence()
     assert f"row 'q' of the input has one without a doc_id among its {name}" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_datasets_of_mteb_have_configs_as_its_loader_names_them(tmp_path: Path) -> None:
+    words = ["emit", tmp_path / "rows", *dataset(tmp_path, "a"), *dataset(tmp_path, "b")]
+    ok(*words, "--format", "mteb", "--per-dataset", "-o", tmp_path / "out")
+    said = (tmp_path / "out" / "README.md").read_text()
+    for name in "ab":
+        for kind in ("corpus", "queries", "qrels"):
+            assert f"- config_name: {name}-{kind}\n" in said
