@@ -154,6 +154,14 @@ def test_a_compression_that_no_loader_reads_is_refused(
     assert "is read with --compression" in said
 
 
+@pytest.mark.parametrize("compression", ["snappy", "zstd"])
+def test_a_tar_that_no_loader_reads_is_refused(
+    compression: str, collection: Collection, tmp_path: Path
+) -> None:
+    said = refused(collection, tmp_path / "out", "webdataset", compression=compression)
+    assert f"--compression none or gzip, not {compression}" in said
+
+
 def test_offsets_of_contrastors_are_of_bytes(collection: Collection, tmp_path: Path) -> None:
     out = collection.emit(tmp_path / "parent" / "out", "contrastors")
     offsets = json.loads(gzip.decompress((out / "offsets.json.gz").read_bytes()))

@@ -14,7 +14,7 @@ from test_emit import emit, make
 from gpte_data import io
 from gpte_data.emission.components import components
 from gpte_data.emission.shares import shares
-from gpte_data.errors import BadOption
+from gpte_data.errors import BadInput, BadOption
 
 SHARED = Path(os.environ.get("GPTE_SHARED_DATA", "../shared/data"))
 SPLIT = "train=.7,dev=.15,test=.15"
@@ -95,6 +95,34 @@ def test_the_split_is_seeded_and_does_not_hang_on_the_shards(tmp_path: Path) -> 
     assert anchors(three / "test") != anchors(one / "test")
 
 
+def test_rows_of_one_query_id_stay_together(tmp_path: Path) -> None:
+    """Else the second would go where the first is, and leave its documents' other queries alone."""
+    make(tmp_path, queries=20)
+    twice = [
+        {"query_id": query_id, "query": f"{query_id} {shift}?", "positives": [f"d{i + shift}"]}
+        for i in range(60)
+        for query_id, shift in ((f"q{i}", 0), (f"q{i}", 80), (f"z{i}", 80))
+    ]
+    for path in io.shards(tmp_path / "rows"):
+        path.unlink()
+    io.write(tmp_path / "rows" / "00000.parquet", twice)
+    out, _ = emit(tmp_path, num_negatives=0, split="train=.5,test=.5", format="ids")
+    train, test = (
+        {doc_id for row in io.read_all(out / name) for doc_id in row["positives"]}
+        for name in ("train", "test")
+    )
+    assert train and test and not train & test
+
+
+def test_a_row_without_a_query_is_one_sentence(tmp_path: Path) -> None:
+    make(tmp_path)
+    last = [{"query_id": "x", "query": None, "positives": ["d1"]}]
+    rows = [{"query_id": f"p{i}", "query": "?", "positives": ["d1"]} for i in range(2000)]
+    io.write(tmp_path / "rows" / "00002.jsonl", rows + last)
+    with pytest.raises(BadInput, match="'x' of the input has no query"):
+        emit(tmp_path, num_negatives=1, split=SPLIT)
+
+
 def test_one_component_as_large_as_all_goes_to_train(tmp_path: Path) -> None:
     make(tmp_path)
     rows = [row | {"positives": ["d0"], "positive_scores": [0.9]} for row in io.read_all(
@@ -112,7 +140,15 @@ def test_one_component_as_large_as_all_goes_to_train(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["train=.9", "train=.5,dev=.2", "dev=.5,test=.5", "train=.9,valid=.1", "train", "train=2"],
+    [
+        "train=.9",
+        "train=.5,dev=.2",
+        "train=.9,dev=.1,dev=.1",
+        "dev=.5,test=.5",
+        "train=.9,valid=.1",
+        "train",
+        "train=2",
+    ],
 )
 def test_shares_that_will_not_do(spec: str) -> None:
     with pytest.raises(BadOption, match="--split"):

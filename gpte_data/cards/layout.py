@@ -126,10 +126,14 @@ def _of_examples(files: list[File], splits: list[str]) -> list[Config]:
     if not files:
         return []
     datasets = list(dict.fromkeys(file.dataset for file in files if file.dataset))
+    # MTEB looks for NAME-corpus, NAME-queries and NAME-qrels.
+    judged = all(file.base.startswith("qrels/") for file in files)
     own = [
-        _config(name, [file for file in files if file.dataset == name], splits)
+        _config(
+            f"{name}-qrels" if judged else name, [f for f in files if f.dataset == name], splits
+        )
         for name in datasets
-        if len(datasets) > 1
+        if judged or len(datasets) > 1
     ]
     return _unique([_config(DEFAULT, files, splits), *own], set())
 

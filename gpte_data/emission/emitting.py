@@ -11,9 +11,10 @@ import pyarrow as pa
 from gpte_data.emission.again import Again
 from gpte_data.emission.arranging import Arranging
 from gpte_data.emission.asked import Asked, teacher_of
+from gpte_data.emission.clashes import check_ids
 from gpte_data.emission.clusters import Vectors
 from gpte_data.emission.gathered import Gathered
-from gpte_data.emission.gathering import Gathering, Wanted
+from gpte_data.emission.gathering import Gathering, Wanted, checked
 from gpte_data.emission.kinds import Kind, foldered
 from gpte_data.emission.library import Library
 from gpte_data.emission.mixing import Mixing
@@ -45,12 +46,13 @@ class Emitting:
         gathered, kinds = Gathered(room), self.asked.kinds
         instructions = self.asked.instructions
         gathering = Gathering(self._wanted(), self.library, gathered, self.ctx, kinds, instructions)
+        tables = map(checked, as_tables(rows))
         parts = [Part()]
         if self.cfg.split:
             parts = [Part(split=name) for name in shares(self.cfg.split)]
-            yield from self._by_split(Again(as_tables(rows), room), gathering)
+            yield from self._by_split(Again(tables, room), gathering)
         else:
-            yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
+            yield from chain.from_iterable(map(gathering.take, tables))
         self.ctx.facts.update(gathering.origins.facts())
         self.asked.note(self.ctx)
         if not len(gathered):
@@ -58,6 +60,8 @@ class Emitting:
         known = kinds.settled(gathered.examples())
         yield from self._mixed(gathered, known)
         parts = foldered(gathered.examples(), parts, known, per_dataset=self.cfg.per_dataset)
+        named = [] if self.cfg.mix_by else self.datasets
+        check_ids(self.format.of, parts, named, gathered, self.library)
         arranging = Arranging(self.asked.batches, gathered, self.library, self.vectors, known)
         for number, part in enumerate(parts):
             yield from arranging.part(number, self.ctx, training=part.split == parts[0].split)
@@ -65,7 +69,7 @@ class Emitting:
         writing = Writing(
             look_of(self.format, self.cfg), gathered, self.library, shelf,
             [kind.name for kind in known], parts, arranging.orders,
-            [] if self.cfg.mix_by else self.datasets, self.ctx.folder or Path(),
+            named, self.ctx.folder or Path(),
         )  # fmt: skip
         yield from writing.files()
         self.ctx.facts.update(writing.told())
@@ -93,9 +97,9 @@ class Emitting:
 
     def _wanted(self) -> Wanted:
         """Return what examples are to be like."""
-        cfg = self.cfg
+        cfg, of = self.cfg, self.format.of
         return Wanted(
-            self.format.of, cfg.num_negatives, cfg.shortage, cfg.seed, cfg.scores,
+            of, 0 if of.judged else cfg.num_negatives, cfg.shortage, cfg.seed, cfg.scores,
             cfg.candidates == "all", cfg.batch_order == "curriculum",
         )  # fmt: skip
 

@@ -59,7 +59,6 @@ class Gathering:
 
     def take(self, table: Any) -> Iterator[Event]:
         """Take the rows of a table."""
-        _check(table)
         usable = _usable(table)
         for place in np.flatnonzero(~usable).tolist():
             yield Rejected(_row(table, place), EMPTY)
@@ -177,8 +176,12 @@ class Gathering:
         return rest.append_column("instruction", filled)
 
 
-def _check(table: Any) -> None:
-    """Raise BadInput for a row without id, query or positives, or mined before its negatives."""
+def checked(table: Any) -> Any:
+    """Return a table of rows.
+
+    Raises:
+        BadInput: A row has no id, query or positives, or was mined before its negatives.
+    """
     for name in ("query_id", "query", "positives"):
         if table[name].null_count:
             place = table[name].is_null().to_pylist().index(True)
@@ -186,7 +189,26 @@ def _check(table: Any) -> None:
                 f"row {table['query_id'][place].as_py()!r} of {dataset_of(table) or 'the input'} "
                 f"has no {name}: give it the output of the stage before"
             )
+    for name in ("positives", "negatives", "candidates"):
+        _check_ids(table, name)
     check_mined(table)
+    return table
+
+
+def _check_ids(table: Any, name: str) -> None:
+    """Raise BadInput for a document without an id."""
+    if name not in table.column_names or pa.types.is_null(table.schema.field(name).type):
+        return
+    column = table[name].combine_chunks()
+    ids = pc.list_flatten(column)
+    if name == "candidates":
+        ids = pc.struct_field(ids, "doc_id")
+    if ids.null_count:
+        place = pc.list_parent_indices(column)[ids.is_null().to_pylist().index(True)].as_py()
+        raise BadInput(
+            f"row {table['query_id'][place].as_py()!r} of {dataset_of(table) or 'the input'} "
+            f"has one without a doc_id among its {name}: give it the output of the stage before"
+        )
 
 
 def _usable(table: Any) -> Any:

@@ -1,9 +1,9 @@
 """Of each row of a table, which documents stand in its examples, all rows at once.
 
 An example takes the first of its query's negatives that no rule has dropped: those written for it,
-then by choice, then as they stand (`records.kept` says the same of one row). Where positives have
-ceilings (`--margin-against each`), it takes those that score no higher than the ceiling of each
-positive in it.
+then by choice, then as they stand (`records.kept` says the same of one row). A positive of the same
+row is none, whoever named it. Where positives have ceilings (`--margin-against each`), it takes
+those that score no higher than the ceiling of each positive in it.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,9 @@ import pyarrow.compute as pc
 from gpte_data.emission.spill import ragged
 from gpte_data.errors import BadInput
 from gpte_data.records import WRITTEN
+
+ANSWER = "is a positive of its query"
+"""Why a candidate is left out that no rule dropped."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,10 @@ def candidates_of(table: Any, *, dropped: bool = False) -> Candidates:
     """
     mined = _mined(table)
     out = pc.fill_null(pc.equal(mined["verdict"], "drop"), False)
-    keep = np.ones(len(mined["row"]), dtype=bool) if dropped else ~out.to_numpy(False)
+    answers = _answers(table, mined)
+    others = int((answers & ~out.to_numpy(False)).sum())
+    said = {ANSWER: others} if others else {}
+    keep = ~answers if dropped else ~(answers | out.to_numpy(False))
     written = pc.equal(mined["source"], WRITTEN).fill_null(False).to_numpy(False)
     choice = mined["choice"].fill_null(0).to_numpy(False) * (not dropped)
     order = np.lexsort((choice, ~written, mined["row"]))
@@ -80,8 +86,21 @@ def candidates_of(table: Any, *, dropped: bool = False) -> Candidates:
         _floats(
             pc.coalesce(mined["reranked_false_negative"], mined["false_negative"]).take(places)
         ),
-        _counted(mined["reason"].filter(out)),
+        {**_counted(mined["reason"].filter(out)), **said},
     )
+
+
+def _answers(table: Any, mined: Mapping[str, Any]) -> Any:
+    """Tell which candidates are positives of their own row, (m,): never a negative."""
+    column = table["positives"].combine_chunks()
+    positives = column.flatten().cast(pa.string()).dictionary_encode()
+    owner = pc.list_parent_indices(column).to_numpy(False).astype(np.int64)
+    number = pc.index_in(mined["doc_id"], value_set=positives.dictionary)
+    found = number.is_valid().to_numpy(False).copy()
+    size = len(positives.dictionary)
+    own = owner * size + positives.indices.to_numpy(False)
+    found[found] = np.isin(mined["row"][found] * size + number.drop_null().to_numpy(False), own)
+    return found
 
 
 _FIELDS = {

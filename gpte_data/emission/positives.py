@@ -1,4 +1,4 @@
-"""The positives of a table's examples, and what rows say of each."""
+"""The positives of a table's examples, and what rows say of each; one named twice is one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,12 @@ class Positives:
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
         owner = np.repeat(np.arange(len(lengths)), lengths)
         flat = {name: _said(table, name, lengths) for name in _SAID}
+        ids = column.flatten().cast(pa.string())
+        first = _firsts(owner, ids)
+        if not first.all():
+            owner, ids = owner[first], ids.filter(pa.array(first))
+            flat = {name: said[first] for name, said in flat.items()}
+            lengths = np.bincount(owner, minlength=len(lengths))
         ceiling = np.nan_to_num(flat["positive_ceilings"], nan=np.inf)
         if not one:
             starts = np.cumsum(lengths) - lengths
@@ -49,7 +55,6 @@ class Positives:
         zero = np.zeros(len(lengths), dtype=np.int64)
         turn = ragged(zero, lengths) if one else zero
         counts = np.ones(len(owner), dtype=np.int64) if one else lengths
-        ids = column.flatten().cast(pa.string())
         grade = np.nan_to_num(flat["positive_grades"], nan=1.0).astype(np.int32)
         scores = (flat["positive_scores"], flat["positive_rerank_scores"])
         return cls(row, turn, counts, ceiling, ids, *scores, grade)
@@ -59,6 +64,20 @@ class Positives:
         start = int(self.counts[:example].sum())
         found: list[str] = self.doc_id.slice(start, int(self.counts[example])).to_pylist()
         return found
+
+
+def _firsts(owner: Any, ids: Any) -> Any:
+    """Tell which positives of a row are named there for the first time, (m,).
+
+    Args:
+        owner: The row of each, (m,).
+        ids: Their ids, (m,) strings.
+    """
+    coded = ids.dictionary_encode()
+    keys = owner * max(len(coded.dictionary), 1) + coded.indices.to_numpy(zero_copy_only=False)
+    first = np.zeros(len(keys), dtype=bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    return first
 
 
 def _said(table: Any, name: str, lengths: Any) -> Any:

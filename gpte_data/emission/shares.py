@@ -16,15 +16,16 @@ def shares(spec: str) -> Mapping[str, float]:
     """
     found: dict[str, float] = {}
     for part in filter(None, spec.split(",")):
-        name, equals, share = part.strip().partition("=")
+        name, _, said = part.strip().partition("=")
         try:
-            found[name] = float(share)
+            share = float(said)
         except ValueError:
-            equals = ""
-        if not equals or name not in NAMES or not 0 < found[name] < 1:
+            share = 0.0
+        if name in found or name not in NAMES or not 0 < share < 1:
             raise BadOption(
                 f"--split {spec!r} won't do: expected shares such as train=.9,dev=.05,test=.05"
             )
+        found[name] = share
     if spec and (TRAIN not in found or len(found) < 2 or abs(sum(found.values()) - 1) > 1e-6):
         raise BadOption(
             f"--split {spec!r} won't do: train and at least one of dev and test, which make 1"

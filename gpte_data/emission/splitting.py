@@ -1,9 +1,9 @@
 """Train, dev and test without a text on two sides.
 
-Documents that say the same, are chunks of one document, or answer one query belong together, and so
-do queries of one text: what hangs together so is a component, and goes to one split whole.
-Components are drawn by hash(seed, least query_id) until a split has its share of the queries; what
-is larger than what is left of a share goes to train.
+Documents that say the same, are chunks of one document, or answer one query belong together, and
+so do queries of one text or one query_id: what hangs together so is a component, and goes to one
+split whole. Components are drawn by hash(seed, least query_id) until a split has its share of the
+queries; what is larger than what is left of a share goes to train.
 
 Test examples take their negatives first, from documents of test or of no split; then those are of
 test too. Dev follows, and train takes what is left: no text of a dev or test example stands in
@@ -96,7 +96,7 @@ def split_up(
         answers.append(found[found >= 0])
         start += table.num_rows
     query = np.concatenate(keys)
-    same = np.unique(np.concatenate(texts)[:, 0], return_inverse=True)[1]
+    same = _same(np.concatenate(texts)[:, 0], query)
     groups, texts_there = int(group.max(initial=-1)) + 1, int(same.max(initial=-1)) + 1
     # Nodes: groups of documents, then texts of queries.
     owner = np.concatenate(owners)
@@ -109,6 +109,19 @@ def split_up(
     document[:] = of_label[label[group]]
     order = np.argsort(query, kind="stable")
     return Splits(names, (query[order], split[order]), document, group)
+
+
+def _same(text: Any, query: Any) -> Any:
+    """Return for each row a number that rows of one text, or of one query_id, share, (rows,).
+
+    Args:
+        text: Hash of the query's text, (rows,).
+        query: Hash of its dataset and id, (rows,).
+    """
+    by_text, by_id = (np.unique(one, return_inverse=True)[1] for one in (text, query))
+    texts, ids = int(by_text.max(initial=-1)) + 1, int(by_id.max(initial=-1)) + 1
+    label = components(texts + ids, by_text, texts + by_id)
+    return np.unique(label[by_text], return_inverse=True)[1]
 
 
 def _query_keys(table: Any) -> Any:

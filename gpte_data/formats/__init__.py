@@ -62,6 +62,8 @@ class Format:
         suffix: How their names end, where not as their kind does.
         single: Whether all rows of a part go into one file.
         of: What `columns` is given: a Block of examples, or a TextBlock of texts and vectors.
+        looked_up: What stands beside the rows and is found by its id, so that an id is one text's.
+        judged: Whether it is for evaluation: judgements and the whole corpus, without negatives.
         compression: The only one that its loader reads, or None where it reads any.
     """
 
@@ -78,6 +80,8 @@ class Format:
     suffix: str = ""
     single: bool = False
     of: Literal["examples", "texts"] = "examples"
+    looked_up: tuple[Literal["document", "query"], ...] = ()
+    judged: bool = False
     compression: Compression | None = None
 
 

@@ -12,7 +12,7 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "lines", texts=False, folder="qrels", stem="{split}", suffix=".tsv", single=True,
-    compression="none",
+    compression="none", looked_up=("document", "query"), judged=True,
 )  # fmt: skip
 
 

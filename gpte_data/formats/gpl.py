@@ -25,7 +25,7 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "jsonl", least=1, scored=True, texts=False, stem="hard-negatives", single=True,
-    compression="none",
+    compression="none", looked_up=("document", "query"),
 )  # fmt: skip
 MINER = "gpte-data"
 

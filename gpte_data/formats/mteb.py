@@ -12,6 +12,7 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "parquet", texts=False, folder="qrels", stem="{split}", single=True,
+    looked_up=("document", "query"), judged=True,
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from gpte_data.formats.beside import beside_file, corpus_file, examples, lines, 
 from gpte_data.formats.block import Block, Columns, Documents
 from gpte_data.table_files import TableFile, json_lines
 
-FORMAT = Format(None, one_positive=True, texts=False, suffix=".json")
+FORMAT = Format(None, one_positive=True, texts=False, suffix=".json", looked_up=("document",))
 
 
 def columns(block: Block) -> Columns:

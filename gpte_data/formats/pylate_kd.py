@@ -14,6 +14,7 @@ from gpte_data.table_files import TableFile
 
 FORMAT = Format(
     "parquet", one_positive=True, equal=True, least=1, scored=True, texts=False, folder="train",
+    looked_up=("document", "query"),
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from gpte_data.formats.beside import corpus_file
 from gpte_data.formats.block import Block, Columns
 from gpte_data.table_files import TableFile
 
-FORMAT = Format("jsonl", texts=False, compression="none")
+FORMAT = Format("jsonl", texts=False, compression="none", looked_up=("document",))
 
 
 def columns(block: Block) -> Columns:

@@ -48,6 +48,11 @@ def _open(cfg: EmitOptions) -> OpenFormat:
         raise BadOption(
             f"{cfg.format} is read with --compression {of.compression} alone: leave it at auto"
         )
+    if of.kind == "tar" and cfg.compression in ("snappy", "zstd"):
+        raise BadOption(
+            f"{cfg.format} is a tar, which is read with --compression none or gzip, "
+            f"not {cfg.compression}"
+        )
     return found
 
 
