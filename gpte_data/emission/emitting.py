@@ -50,7 +50,6 @@ class Emitting:
             yield from self._by_split(Again(as_tables(rows), room), gathering)
         else:
             yield from chain.from_iterable(map(gathering.take, as_tables(rows)))
-        self.ctx.facts.update(gathering.origins.facts())
         self.asked.note(self.ctx)
         if not len(gathered):
             return
@@ -67,7 +66,7 @@ class Emitting:
             [] if self.cfg.mix_by else self.datasets, self.ctx.folder or Path(),
         )  # fmt: skip
         yield from writing.files()
-        self.ctx.facts.update(writing.told())
+        self.ctx.facts.update({**writing.told(), **gathering.origins.facts(gathered)})
 
     def _by_split(self, tables: Again, gathering: Gathering) -> Iterator[Event]:
         """Gather split by split, test first and train last: see splitting."""
