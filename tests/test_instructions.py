@@ -115,6 +115,7 @@ def test_json_and_toml_say_the_same(tmp_path: Path) -> None:
         ("override: 3", "override takes true or false"),
         ("a: [", "is not valid yaml"),
         ("", "found NoneType"),
+        ("no: Finn tekster", "the name False is no text: put it in quotes"),
     ],
 )
 def test_a_file_that_holds_no_instructions_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -48,10 +48,15 @@ class Instructions:
         if path is None:
             return cls(prompt=prompt)
         said = read_file("--instructions", path)
-        if not isinstance(said, dict) or not all(isinstance(name, str) for name in said):
+        if not isinstance(said, dict):
             raise BadOption(
                 f"--instructions {path} must hold instructions by name of a dataset or task, "
                 f"found {type(said).__name__}"
+            )
+        if odd := [name for name in said if not isinstance(name, str)]:
+            raise BadOption(
+                f"--instructions {path}: the name {odd[0]!r} is no text: put it in quotes "
+                "(YAML reads no, yes, on, off and numbers as something else)"
             )
         override = said.pop(OVERRIDE, False)
         if not isinstance(override, bool):
