@@ -129,6 +129,9 @@ def test_no_way_on_this_machine_stands_in_what_is_published(run: Path) -> None:
         ("st:/models/secret/a", "st:a"), ("/home/me/data", "data"), ("../x/y", "y"),
         ("openai:Qwen/Qwen3-4B", "openai:Qwen/Qwen3-4B"), ("minhash,exact", "minhash,exact"),
         ("~/models/b", "b"), (["/a/b", 3], ["b", 3]), ({"a": "/b/c"}, {"a": "c"}),
+        ("st:/m/a,st:/m/b", "st:a,st:b"), ("a=/home/me/x", "a=x"),
+        ('{"download_dir": "/home/me/hub"}', '{"download_dir": "hub"}'),
+        ("is it and/or, <b>1</b> / 2?", "is it and/or, <b>1</b> / 2?"),
     ],
 )  # fmt: skip
 def test_ways_become_names(given: Any, told: Any) -> None:
@@ -366,6 +369,20 @@ def test_croissant_is_valid_and_its_records_are_the_rows(
         assert found[0][column] == (b"t" if config.endswith("corpus") else b"a")
 
 
+@pytest.mark.parametrize("format_", ["ms-swift", "contrastors", "tevatron"])
+@pytest.mark.filterwarnings("ignore")
+def test_croissant_reads_rows_with_objects_in_them(tmp_path: Path, format_: str) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    make(tmp_path, 8)
+    out, result = emit(tmp_path, format=format_, num_negatives=2)
+    dataset = mlcroissant.Dataset(str(out / "croissant.json"))
+    (records,) = dataset.metadata.record_sets
+    found = list(dataset.records(records.id))
+    assert len(found) == result.ledger.rows_out
+    assert all(one for row in found for one in row.values())
+    assert ("left out: positive_messages" in records.description) == (format_ == "ms-swift")
+
+
 def config_paths(files_: dict[str, int], shards: list[str]) -> dict[str, Any]:
     part = {"split": "", "dataset": "", "folder": "", "shards": shards}
     found = [{"name": n, "rows": rows, "size": 1, "sha256": "0"} for n, rows in files_.items()]
@@ -373,6 +390,17 @@ def config_paths(files_: dict[str, int], shards: list[str]) -> dict[str, Any]:
     return {
         one.name: [made.patterns(files) for files in one.splits.values()] for one in made.configs
     }
+
+
+def test_names_of_configs_are_fit_for_ids_and_no_two_alike() -> None:
+    """Croissant knows no ids with blanks."""
+    parts: list[dict[str, Any]] = [
+        {"split": "", "dataset": name, "folder": f"f{n}", "shards": [f"f{n}/0.parquet"]}
+        for n, name in enumerate(("my set", "a/b", "a_b", "Default"))
+    ]
+    found = [{"name": p["shards"][0], "rows": 1, "size": 1, "sha256": "0"} for p in parts]
+    names = [one.name for one in layout({"parts": parts, "files": found}).configs]
+    assert names == ["default", "my_set", "a_b", "a_b-2", "Default-2"]
 
 
 @pytest.mark.parametrize(
