@@ -61,3 +61,12 @@ def test_numbers_are_those_of_the_shards(tmp_path: Path, options: dict[str, Any]
     assert f"Of the {estimated} that have an estimate, 10.0% are" in card
     if "mix_by" in options:
         assert numbers(sources, "| train | `r1`") == [30]
+
+
+def test_ways_that_rows_name_are_shortened(tmp_path: Path) -> None:
+    hit = {"doc_id": "d200", "rank": 1, "source": "st:/home/me/a", "score": 0.5, "verdict": "keep"}
+    said = {"generator": "vllm:/home/me/b", "judged_by": "st:/home/me/c", "recipe": "/home/me/d.md"}
+    make(tmp_path, {"a": 9}, a={**said, "candidates": [hit]})
+    card = (emit(tmp_path, num_negatives=1)[0] / "README.md").read_text()
+    assert "/home" not in card
+    assert all(one in card for one in ("`st:a` | 9", "`vllm:b` | 9", "`st:c` | 9", "`d.md` 9"))
