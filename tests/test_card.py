@@ -1,5 +1,6 @@
 """The data card: what it says is what is there, and the loaders of others read it."""
 
+import contextlib
 import json
 import os
 import re
@@ -20,12 +21,13 @@ from test_emit import emit, make
 
 from gpte_data import io, manifest
 from gpte_data.cards import facts as kept
+from gpte_data.cards import rendering
 from gpte_data.cards.features import features
 from gpte_data.cards.layout import layout
 from gpte_data.cards.plain import plain
 from gpte_data.cards.rendering import card_files
 from gpte_data.emission.told import plain_type
-from gpte_data.files import sha256_file
+from gpte_data.files import atomic, sha256_file
 from gpte_data.table_files import TableFile, write_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
@@ -194,6 +196,31 @@ def test_a_licence_is_unknown_until_it_is_said(tmp_path: Path) -> None:
     emit(tmp_path, num_negatives=2, license=("Terms of My House",))
     assert head(out)["license"] == "other"
     assert head(out)["license_name"] == "terms-of-my-house"
+
+
+def test_a_licence_that_was_half_written_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between two files, the same command ends with both."""
+    out, _ = emit(tmp_path, num_negatives=2)
+    names: list[str] = []
+
+    @contextlib.contextmanager
+    def dying(path: Path) -> Iterator[Any]:
+        names.append(path.name)
+        if len(names) == 2:
+            raise KeyboardInterrupt
+        with atomic(path) as target:
+            yield target
+
+    monkeypatch.setattr("gpte_data.cards.rendering.atomic", dying)
+    with pytest.raises(KeyboardInterrupt):
+        rendering.renew(out, ["mit"])
+    monkeypatch.undo()
+    assert rendering.renew(out, ["mit"])
+    assert head(out)["license"] == "mit"
+    assert "opensource.org/license/mit" in (out / "croissant.json").read_text()
+    assert not rendering.renew(out, ["mit"])
 
 
 def test_licences_of_several_datasets_and_of_passages(tmp_path: Path) -> None:
