@@ -26,6 +26,7 @@ from gpte_data.cards.features import features
 from gpte_data.cards.layout import layout
 from gpte_data.cards.plain import plain
 from gpte_data.cards.rendering import card_files
+from gpte_data.cards.tables import cell, code, table
 from gpte_data.emission.told import plain_type
 from gpte_data.files import atomic, sha256_file
 from gpte_data.table_files import TableFile, write_file
@@ -484,6 +485,13 @@ def test_rows_from_a_pipe_name_no_temporary_folder(tmp_path: Path) -> None:
     assert cards[0] == cards[1]
     assert "| `stdin.jsonl` | not made by gpte-data |" in cards[0]
     assert "gpte-data-" not in cards[0]
+
+
+@pytest.mark.parametrize("text", ["a|b", "a\\|b", "a\\\\|b", "||"])
+def test_a_pipe_is_escaped_once(text: str) -> None:
+    """Behind two backslashes it would end its cell."""
+    row = table(["x", "y"], [(cell(text), code(text))]).splitlines()[-1]
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 3
 
 
 def test_texts_can_not_break_out_of_the_card(tmp_path: Path) -> None:
