@@ -22,7 +22,7 @@ _NAME = re.compile(r"^\w[\w.-]*/\w[\w.-]*$", re.ASCII)
 """OWNER/NAME."""
 BESIDE = ("README.md", "croissant.json")
 HIDDEN = (manifest.DONE, manifest.REJECTED, manifest.JOURNAL)
-_DATA = (*SUFFIXES, ".tar")
+_DATA = (*SUFFIXES, ".tar", ".tar.gz", ".tsv")
 """Endings of shards: such files that the dataset no longer has are taken away from the hub."""
 _AGAIN = "what is written here is kept; run the same command again to upload it"
 

@@ -126,6 +126,8 @@ def test_an_example_without_scores_has_no_place_in_a_curriculum(tmp_path: Path) 
         ({"batch_order": "curriculum", "batch_size": 4}, "needs negatives"),
         ({"batch_order": "curriculum", "batch_size": 4, "num_negatives": 2}, "on one scale"),
         ({"batch_size": 1}, "--batch-size 1 won't do"),
+        ({"clusters": 3, "batch_size": 4}, "--clusters changes nothing"),
+        ({"curriculum_steps": 3}, "--curriculum-steps changes nothing"),
     ],
 )
 def test_orders_that_lack_something_are_refused(

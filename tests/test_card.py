@@ -1,5 +1,6 @@
 """The data card: what it says is what is there, and the loaders of others read it."""
 
+import contextlib
 import json
 import os
 import re
@@ -20,12 +21,14 @@ from test_emit import emit, make
 
 from gpte_data import io, manifest
 from gpte_data.cards import facts as kept
+from gpte_data.cards import rendering
 from gpte_data.cards.features import features
 from gpte_data.cards.layout import layout
 from gpte_data.cards.plain import plain
 from gpte_data.cards.rendering import card_files
+from gpte_data.cards.tables import cell, code, table
 from gpte_data.emission.told import plain_type
-from gpte_data.files import sha256_file
+from gpte_data.files import atomic, sha256_file
 from gpte_data.table_files import TableFile, write_file
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed.*:ResourceWarning")
@@ -129,6 +132,9 @@ def test_no_way_on_this_machine_stands_in_what_is_published(run: Path) -> None:
         ("st:/models/secret/a", "st:a"), ("/home/me/data", "data"), ("../x/y", "y"),
         ("openai:Qwen/Qwen3-4B", "openai:Qwen/Qwen3-4B"), ("minhash,exact", "minhash,exact"),
         ("~/models/b", "b"), (["/a/b", 3], ["b", 3]), ({"a": "/b/c"}, {"a": "c"}),
+        ("st:/m/a,st:/m/b", "st:a,st:b"), ("a=/home/me/x", "a=x"),
+        ('{"download_dir": "/home/me/hub"}', '{"download_dir": "hub"}'),
+        ("is it and/or, <b>1</b> / 2?", "is it and/or, <b>1</b> / 2?"),
     ],
 )  # fmt: skip
 def test_ways_become_names(given: Any, told: Any) -> None:
@@ -191,6 +197,31 @@ def test_a_licence_is_unknown_until_it_is_said(tmp_path: Path) -> None:
     emit(tmp_path, num_negatives=2, license=("Terms of My House",))
     assert head(out)["license"] == "other"
     assert head(out)["license_name"] == "terms-of-my-house"
+
+
+def test_a_licence_that_was_half_written_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between two files, the same command ends with both."""
+    out, _ = emit(tmp_path, num_negatives=2)
+    names: list[str] = []
+
+    @contextlib.contextmanager
+    def dying(path: Path) -> Iterator[Any]:
+        names.append(path.name)
+        if len(names) == 2:
+            raise KeyboardInterrupt
+        with atomic(path) as target:
+            yield target
+
+    monkeypatch.setattr("gpte_data.cards.rendering.atomic", dying)
+    with pytest.raises(KeyboardInterrupt):
+        rendering.renew(out, ["mit"])
+    monkeypatch.undo()
+    assert rendering.renew(out, ["mit"])
+    assert head(out)["license"] == "mit"
+    assert "opensource.org/license/mit" in (out / "croissant.json").read_text()
+    assert not rendering.renew(out, ["mit"])
 
 
 def test_licences_of_several_datasets_and_of_passages(tmp_path: Path) -> None:
@@ -366,6 +397,20 @@ def test_croissant_is_valid_and_its_records_are_the_rows(
         assert found[0][column] == (b"t" if config.endswith("corpus") else b"a")
 
 
+@pytest.mark.parametrize("format_", ["ms-swift", "contrastors", "tevatron"])
+@pytest.mark.filterwarnings("ignore")
+def test_croissant_reads_rows_with_objects_in_them(tmp_path: Path, format_: str) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    make(tmp_path, 8)
+    out, result = emit(tmp_path, format=format_, num_negatives=2)
+    dataset = mlcroissant.Dataset(str(out / "croissant.json"))
+    (records,) = dataset.metadata.record_sets
+    found = list(dataset.records(records.id))
+    assert len(found) == result.ledger.rows_out
+    assert all(one for row in found for one in row.values())
+    assert ("left out: positive_messages" in records.description) == (format_ == "ms-swift")
+
+
 def config_paths(files_: dict[str, int], shards: list[str]) -> dict[str, Any]:
     part = {"split": "", "dataset": "", "folder": "", "shards": shards}
     found = [{"name": n, "rows": rows, "size": 1, "sha256": "0"} for n, rows in files_.items()]
@@ -373,6 +418,17 @@ def config_paths(files_: dict[str, int], shards: list[str]) -> dict[str, Any]:
     return {
         one.name: [made.patterns(files) for files in one.splits.values()] for one in made.configs
     }
+
+
+def test_names_of_configs_are_fit_for_ids_and_no_two_alike() -> None:
+    """Croissant knows no ids with blanks."""
+    parts: list[dict[str, Any]] = [
+        {"split": "", "dataset": name, "folder": f"f{n}", "shards": [f"f{n}/0.parquet"]}
+        for n, name in enumerate(("my set", "a/b", "a_b", "Default"))
+    ]
+    found = [{"name": p["shards"][0], "rows": 1, "size": 1, "sha256": "0"} for p in parts]
+    names = [one.name for one in layout({"parts": parts, "files": found}).configs]
+    assert names == ["default", "my_set", "a_b", "a_b-2", "Default-2"]
 
 
 @pytest.mark.parametrize(
@@ -429,6 +485,13 @@ def test_rows_from_a_pipe_name_no_temporary_folder(tmp_path: Path) -> None:
     assert cards[0] == cards[1]
     assert "| `stdin.jsonl` | not made by gpte-data |" in cards[0]
     assert "gpte-data-" not in cards[0]
+
+
+@pytest.mark.parametrize("text", ["a|b", "a\\|b", "a\\\\|b", "||"])
+def test_a_pipe_is_escaped_once(text: str) -> None:
+    """Behind two backslashes it would end its cell."""
+    row = table(["x", "y"], [(cell(text), code(text))]).splitlines()[-1]
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 3
 
 
 def test_texts_can_not_break_out_of_the_card(tmp_path: Path) -> None:

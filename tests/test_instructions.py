@@ -115,6 +115,7 @@ def test_json_and_toml_say_the_same(tmp_path: Path) -> None:
         ("override: 3", "override takes true or false"),
         ("a: [", "is not valid yaml"),
         ("", "found NoneType"),
+        ("no: Finn tekster", "the name False is no text: put it in quotes"),
     ],
 )
 def test_a_file_that_holds_no_instructions_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -123,3 +124,12 @@ def test_a_file_that_holds_no_instructions_is_refused(tmp_path: Path, text: str,
         emit(tmp_path, instructions=written(tmp_path, text))
     with pytest.raises(BadOption, match="can't be read"):
         emit(tmp_path, instructions=tmp_path / "nowhere.yaml")
+
+
+def test_tasks_are_read_in_any_case_and_blanks_are_no_instruction(tmp_path: Path) -> None:
+    make(tmp_path, {"a": 9, "b": 9}, a={"task": "Classification"}, b={"instruction": "  "})
+    text = "classification: Say what it is about\ndefault: Find passages"
+    out, result = emit(tmp_path, instructions=written(tmp_path, text))
+    found = {row["dataset"]: row["instruction"] for row in rows_of(out)}
+    assert found == {"a": "Say what it is about", "b": "Find passages"}
+    assert not result.ledger.notes

@@ -171,6 +171,27 @@ def test_what_can_not_be_mixed_is_refused(
     assert not list((tmp_path / "out").rglob("*.parquet"))
 
 
+def test_two_datasets_never_share_a_folder(tmp_path: Path) -> None:
+    make(tmp_path, {"x": 9, "x_no_in_batch_neg": 9}, x={"task": "classification"})
+    with pytest.raises(BadOption, match="would both be written to x_no_in_batch_neg"):
+        emit(tmp_path, per_dataset=True)
+    make(tmp_path / "2", {"a": 9, "b": 9}, a={"recipe": "_done"}, b={"recipe": "_journal"})
+    out, _ = emit(tmp_path / "2", per_dataset=True, mix_by="recipe")
+    assert {path.parent.name for path in out.rglob("*.parquet")} == {"done", "journal"}
+
+
+def test_a_dataset_of_which_nothing_is_left_is_known(tmp_path: Path) -> None:
+    """It is there, so naming it is no mistake, unless it should give a share."""
+    make(tmp_path, {"a": 9, "b": 9}, b={"candidates": []})
+    options: dict[str, Any] = {"num_negatives": 2}
+    assert len(rows_of(emit(tmp_path, "apart", no_in_batch="b", **options)[0])) == 9
+    assert len(rows_of(emit(tmp_path, "without", mix=" b = 0", **options)[0])) == 9
+    with pytest.raises(BadOption, match="'b', of which no example is left"):
+        emit(tmp_path, "share", mix="b=1", **options)
+    with pytest.raises(BadOption, match="--mix names 'z'"):
+        emit(tmp_path, "field", mix="z=1", mix_by="task", **options)
+
+
 def test_books_close_with_everything_at_once(tmp_path: Path) -> None:
     make(tmp_path, {"a": 90, "b": 60, "c": 30}, c={"task": "clustering"})
     stage = load("emit")

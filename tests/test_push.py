@@ -64,12 +64,17 @@ def test_the_same_command_again_uploads_what_is_missing(tmp_path: Path, hub: Hub
 
 def test_old_shards_go_and_files_of_others_stay(tmp_path: Path, hub: Hub) -> None:
     assert push(tmp_path, hub).rc == 0
-    hub.files |= {"00007.parquet": b"old", "figure.png": b"png", ".gitattributes": b"a"}
+    hub.files |= {
+        "00007.parquet": b"old",
+        "qrels/dev.tsv": b"old",
+        "figure.png": b"png",
+        ".gitattributes": b"a",
+    }
     secret = tmp_path / "out" / ".env"
     secret.write_text("KEY=secret")
     (tmp_path / "out" / "notes.txt").write_text("mine")
     assert push(tmp_path, hub, "--license", "mit").rc == 0
-    assert "00007.parquet" not in hub.files
+    assert not {"00007.parquet", "qrels/dev.tsv"} & hub.files.keys()
     assert {"figure.png", ".gitattributes"} <= hub.files.keys()
     assert not {".env", "notes.txt"} & hub.files.keys()
     assert b"license: mit" in hub.files["README.md"]

@@ -129,15 +129,31 @@ def _includes(files: Sequence[File], layout: Layout) -> list[str]:
 def _records(config: Config, split: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return a split as a RecordSet."""
     name = f"{config.name}-{split}"
-    fields = [_field(name, column, type_) for column, type_ in schema_of(config, facts)]
+    schema = schema_of(config, facts)
+    fields = [_field(name, column, type_) for column, type_ in schema if _told(type_)]
+    deep = [column for column, type_ in schema if not _told(type_)]
+    also = f"; too deep for fields, left out: {', '.join(deep)}" if deep else ""
     rows = f"{config.rows(split):,} examples" if config.counted else "beside the examples"
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": f"{rows}; config {config.name}, split {split}",
+        "description": f"{rows}; config {config.name}, split {split}{also}",
         "field": fields,
     }
+
+
+def _values(type_: Any) -> bool:
+    """Tell whether a type is plain values, or lists of them."""
+    return isinstance(type_, str) or ("list" in type_ and _values(type_["list"]))
+
+
+def _told(type_: Any) -> bool:
+    """Tell whether Croissant's library reads a type: it fails at objects further inside."""
+    inner = type_["list"] if isinstance(type_, dict) and "list" in type_ else type_
+    if isinstance(inner, dict) and "struct" in inner:
+        return any(_values(one) for _, one in inner["struct"])
+    return _values(inner)
 
 
 def _field(records: str, column: str, type_: Any) -> dict[str, Any]:
@@ -160,5 +176,6 @@ def _field(records: str, column: str, type_: Any) -> dict[str, Any]:
             "source": {**source, "transform": {"jsonPath": name}},
         }
         for name, one in inner["struct"]
+        if _values(one)
     ]  # fmt: skip
     return {**field, **array, "subField": parts}

@@ -3,6 +3,7 @@
 `_done/_card` holds it. A licence that is given later makes new cards from it, without the data.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,15 @@ import orjson
 
 from gpte_data import __version__
 from gpte_data.cards.lineage import Lineage
+from gpte_data.cards.plain import plain
 from gpte_data.ledger import Ledger
 from gpte_data.manifest import DONE, fingerprint
 
 KEPT = f"{DONE}/_card"
+SAID = (
+    "recipe", "generator", "prompt_version", "reranker", "judged_by", "teacher", "negatives_from",
+)  # fmt: skip
+"""Counts of what rows say of their making: rows of others may name folders there."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def gathered(
     given = {name: getattr(cfg, name) for name in names}
     return {
         **{name: value for name, value in told.items() if name != "identity"},
+        **{name: _plain(told[name]) for name in SAID if name in told},
         "fingerprint": fingerprint(told["identity"]),
         "gpte_data": __version__,
         "limit": told["identity"].get("limit"),
@@ -65,6 +72,14 @@ def gathered(
             for one in told["files"]
         ],
     }
+
+
+def _plain(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts without the ways in their names."""
+    found: Counter[str] = Counter()
+    for name, count in counts.items():
+        found[str(plain(name))] += count
+    return dict(found)
 
 
 def dumped(facts: Mapping[str, Any]) -> str:

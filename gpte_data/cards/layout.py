@@ -146,7 +146,7 @@ def _beside(files: list[File], splits: list[str], taken: list[Config]) -> list[C
         kind = path.parts[0] if len(path.parts) > 1 else path.name.removesuffix(file.ending)
         found.setdefault(f"{file.dataset}-{kind}" if file.dataset else kind, []).append(file)
     configs = [_config(name, files, splits) for name, files in found.items()]
-    return _unique(configs, {config.name for config in taken})
+    return _unique(configs, {config.name.lower() for config in taken})
 
 
 def _config(name: str, files: Iterable[File], splits: list[str]) -> Config:
@@ -158,14 +158,18 @@ def _config(name: str, files: Iterable[File], splits: list[str]) -> Config:
 
 
 def _unique(configs: list[Config], taken: set[str]) -> list[Config]:
-    """Return configs with names that are fit for a cache folder, no two alike."""
+    """Return configs with names that are fit for a cache folder and for Croissant's ids.
+
+    No two are alike, nor differ by upper and lower case alone.
+    """
     for config in configs:
-        name = "".join("_" if c in _ODD else c for c in config.name)
+        name = found = "".join("_" if c in _ODD or c.isspace() else c for c in config.name)
         number = 1
-        while (config.name if number == 1 else f"{name}-{number}") in taken:
+        while found.lower() in taken:
             number += 1
-        config.name = name if number == 1 else f"{name}-{number}"
-        taken.add(config.name)
+            found = f"{name}-{number}"
+        config.name = found
+        taken.add(found.lower())
     return configs
 
 

@@ -20,14 +20,15 @@ def sources(facts: Mapping[str, Any]) -> str:
     if not facts["sources"]:
         return "## Sources\n\nThe rows came from a pipe; where from is not known.\n"
     total = sum(one["examples"] for one in facts["examples"])
+    of = facts.get("by_source", {"": total})  # of texts with vectors, there is one source
     rows = []
     for one in facts["sources"]:
-        mine = [row["examples"] for row in facts["examples"] if row["dataset"] == one["name"]]
+        mine = of.get(one["name"], 0)
         rows.append(
             (
                 code(one["name"] or one["folder"]), _begun(facts, one["folder"]),
                 ", ".join(code(corpus) for corpus in one["corpora"]),
-                sum(mine), f"{sum(mine) / max(total, 1):.1%}",
+                mine, f"{mine / max(total, 1):.1%}",
             )
         )  # fmt: skip
     header = ["dataset", "began with", "corpus", "examples", "share"]
@@ -51,16 +52,24 @@ def _begun(facts: Mapping[str, Any], folder: str) -> str:
 
 
 def _splits(facts: Mapping[str, Any]) -> str:
-    """Return how many examples of each dataset are in each split, where there are splits."""
+    """Return how many examples of each dataset are in each split.
+
+    Only where there are splits, or a field of the rows names their datasets.
+    """
     parts = facts["parts"]
-    if len({part["split"] for part in parts}) < 2:
+    several = len({part["split"] for part in parts}) > 1
+    if not several and {row["dataset"] for row in facts["examples"]} <= _names(facts):
         return ""
     found: dict[tuple[str, str], int] = {}
     for row in facts["examples"]:
         key = (parts[row["part"]]["split"], row["dataset"])
         found[key] = found.get(key, 0) + row["examples"]
-    rows = [(split, code(dataset), count) for (split, dataset), count in found.items()]
+    rows = [(split or "train", code(dataset), count) for (split, dataset), count in found.items()]
     return "\n" + table(["split", "dataset", "examples"], rows)
+
+
+def _names(facts: Mapping[str, Any]) -> set[str]:
+    return {one["name"] for one in facts["sources"]}
 
 
 def steps(facts: Mapping[str, Any]) -> str:

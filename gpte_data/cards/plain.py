@@ -4,6 +4,7 @@ A mark keeps the options of its command, and with them ways on the disk of whoev
 nobody's business: a way becomes the name of what it leads to.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from gpte_data.config import READ
 
 FOLDERS = (*READ, "source", "pairs", "personas", "examples", "output")
 """Options that name files or folders."""
+_INSIDE = re.compile(r"""(?<![\w/:.<])(?:~|\.{1,2})?/(?:[^\s/,;"'=]+/)+([^\s/,;"'=]*)""")
+"""A way inside a text, of two folders or more."""
 HASH = 64
 SHOWN = 12
 """Digits of a hash that are shown."""
@@ -43,6 +46,10 @@ def _text(value: str, folder: bool) -> str:
     """Return a text without a way: `runs/x/corpus` -> `corpus`, `st:/models/a` -> `st:a`."""
     if folder:
         return ",".join(_named(part) for part in value.split(","))
+    return _INSIDE.sub(r"\1", ",".join(map(_one, value.split(","))))
+
+
+def _one(value: str) -> str:
     kind, colon, rest = value.partition(":")
     if colon and kind.isidentifier() and _is_way(rest):
         return f"{kind}:{Path(rest).name}"

@@ -52,7 +52,9 @@ def renew(output: Path, given: Sequence[str]) -> bool:
     facts = kept.read(output)
     if not given or facts is None or facts.get("given") == list(given):
         return False
-    for name, text in card_files(facts, given).items():
+    texts = card_files(facts, given)
+    last = texts.pop(kept.KEPT)  # once it names the licence, the others are not looked at again
+    for name, text in [*texts.items(), (kept.KEPT, last)]:
         with atomic(output / name) as target:
             target.write(text.encode())
     return True

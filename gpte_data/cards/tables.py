@@ -1,21 +1,29 @@
 """Markdown: tables, lists of counts, and texts that can't break out of them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_SPECIAL = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " ", "\r": " "})
+_SPECIAL = str.maketrans({"<": "&lt;", "\n": " ", "\r": " "})
+_PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
+"""One that is not escaped: behind no backslash, or an even number of them."""
 
 
 def cell(value: Any) -> str:
     """Return a value as it stands in a cell: numbers with commas, texts on one line."""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value).translate(_SPECIAL).strip()
+    return _on_one_line(str(value))
 
 
 def code(value: str) -> str:
     """Return a name in the type of code."""
-    return f"`{value.replace('`', ' ').translate(_SPECIAL).strip()}`" if value.strip() else ""
+    return f"`{_on_one_line(value.replace('`', ' '))}`" if value.strip() else ""
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text that stays in its cell; done twice, it is the same."""
+    return _PIPE.sub(r"\1\\|", text.translate(_SPECIAL)).strip()
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

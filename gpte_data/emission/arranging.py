@@ -8,7 +8,7 @@ from gpte_data.emission.apart import Apart
 from gpte_data.emission.batches import Batched, Grouped, batched, by_kind, one_group
 from gpte_data.emission.clusters import Vectors, by_cluster
 from gpte_data.emission.curriculum import by_step
-from gpte_data.emission.gathered import LOOK, Gathered
+from gpte_data.emission.gathered import LOOK, NOWHERE, Gathered
 from gpte_data.emission.kinds import Kind
 from gpte_data.emission.library import Library
 from gpte_data.emission.mixing import slim
@@ -91,6 +91,7 @@ class Arranging:
                 here = rest[start : start + LOOK]
                 for row in slim(self.gathered, self.library, self.kinds, here):
                     yield Rejected(row, LAST)
+            self.gathered.examples()["part"][rest] = NOWHERE
             self.orders.append(found.order[: found.full])
             return
         if len(rest):

@@ -56,7 +56,8 @@ class Asked:
     def note(self, ctx: Context) -> None:
         """Check names and note what no row has, once all rows have been seen."""
         known = sorted({kind.name for kind in self.kinds.known})
-        if known:
+        if known and self.kinds.by:  # folders are known from the start
+            check_names("--mix", list(self.mixture.weights), known)
             check_names("--no-in-batch", sorted(self.kinds.alone - {"auto"}), known)
         for name in self.instructions.unused():
             ctx.ledger.notes[f"rows of {name!r}, which --instructions names"] += 0
@@ -65,6 +66,11 @@ class Asked:
 def _check_batches(cfg: EmitOptions) -> None:
     """Raise BadOption for a batch order that lacks something."""
     order = cfg.batch_order
+    if order != "cluster" and cfg.clusters is not None:
+        raise BadOption("--clusters changes nothing without --batch-order cluster")
+    steps = EmitOptions.model_fields["curriculum_steps"].default
+    if order != "curriculum" and cfg.curriculum_steps != steps:
+        raise BadOption("--curriculum-steps changes nothing without --batch-order curriculum")
     if cfg.batch_size is None and (order != "shuffled" or cfg.last_batch == "drop"):
         why = f"--batch-order {order}" if order != "shuffled" else "--last-batch drop"
         raise BadOption(f"{why} needs --batch-size: how many examples stand in a batch")

@@ -53,7 +53,6 @@ class Emitting:
             yield from self._by_split(Again(tables, room), gathering)
         else:
             yield from chain.from_iterable(map(gathering.take, tables))
-        self.ctx.facts.update(gathering.origins.facts())
         self.asked.note(self.ctx)
         if not len(gathered):
             return
@@ -72,7 +71,7 @@ class Emitting:
             named, self.ctx.folder or Path(),
         )  # fmt: skip
         yield from writing.files()
-        self.ctx.facts.update(writing.told())
+        self.ctx.facts.update({**writing.told(), **gathering.origins.facts(gathered)})
 
     def _by_split(self, tables: Again, gathering: Gathering) -> Iterator[Event]:
         """Gather split by split, test first and train last: see splitting."""

@@ -1,7 +1,7 @@
 """Tables of rows into examples: who may stand in which, what is left out and why."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from gpte_data.emission.gathered import EXAMPLE, Gathered
 from gpte_data.emission.instructions import Instructions
 from gpte_data.emission.kinds import Kinds
 from gpte_data.emission.library import Library
-from gpte_data.emission.origins import Origins
+from gpte_data.emission.origins import NOBODY, Origins
 from gpte_data.emission.picking import Candidates, Picked, candidates_of, check_mined, pick
 from gpte_data.emission.positives import Positives
 from gpte_data.emission.scores import scores_of
@@ -55,7 +55,9 @@ class Gathering:
     part: int = 0
     """Where the examples go."""
     allowed: Allowed | None = None
-    origins: Origins = field(default_factory=Origins)
+
+    def __post_init__(self) -> None:
+        self.origins = Origins(self.gathered.room)
 
     def take(self, table: Any) -> Iterator[Event]:
         """Take the rows of a table."""
@@ -69,22 +71,21 @@ class Gathering:
     def _examples(self, table: Any) -> Iterator[Event]:
         """Make the examples of rows that have a query and a positive."""
         candidates = candidates_of(table, dropped=self.wanted.dropped)
-        self.origins.counts["removed"].update(candidates.removed)
+        self.origins.removed.update(candidates.removed)
         positives = Positives.of(table, one=self.wanted.format.one_positive)
         picked = self._picked(table, candidates, positives)
         short = picked.distinct < self.wanted.negatives
         out = short if self.wanted.shortage == "drop" else picked.distinct < self._least()
-        documents, scores, grades, missing = self._documents(table, candidates, positives, picked)
+        columns, missing = self._documents(table, candidates, positives, picked)
         scored = self.wanted.format.scored or self.wanted.ordered
         unscored = missing & ~out if scored else np.zeros_like(out)
         yield from self._left_out(table, positives, out, unscored)
         kept = ~(out | unscored)
         if kept.any():
-            self._keep(table, positives, picked, kept, (documents, scores, grades))
+            self._keep(table, positives, picked, kept, columns)
             repeats = short & kept & (picked.counts >= self.wanted.negatives)
             if repeats.any():
                 self.ctx.ledger.notes["examples that repeat negatives"] += int(repeats.sum())
-            self.origins.count(table, positives.row, kept, candidates, picked)
 
     def _least(self) -> int:
         """Return how few different negatives an example may have."""
@@ -108,8 +109,12 @@ class Gathering:
 
     def _documents(
         self, table: Any, candidates: Candidates, positives: Positives, picked: Picked
-    ) -> tuple[Any, Any, Any, Any]:
-        """Return documents, scores and grades of all examples, and which lack one, (n,)."""
+    ) -> tuple[tuple[Any, ...], Any]:
+        """Return what there is of all examples' documents, and which examples lack a score, (n,).
+
+        Of documents: their numbers, scores and grades, who found them, and how likely it is that
+        they answer their query.
+        """
         n = len(positives.row)
         example = np.concatenate(
             [np.repeat(np.arange(n), positives.counts), np.repeat(np.arange(n), picked.counts)]
@@ -128,7 +133,11 @@ class Gathering:
         rerank = np.concatenate([positives.rerank, candidates.rerank_score[picked.place]])[order]
         scores, missing = scores_of(self.wanted.scores, teacher, rerank, example[order], n)
         grades = np.concatenate([positives.grade, np.zeros(len(picked.place), np.int32)])[order]
-        return numbers, scores, grades, missing
+        finders = self.origins.finders(candidates.source.take(pa.array(picked.place)))
+        found = np.concatenate([np.full(len(positives.doc_id), NOBODY), finders])[order]
+        unknown = np.full(len(positives.doc_id), np.nan, np.float32)
+        estimates = np.concatenate([unknown, candidates.false_negative[picked.place]])[order]
+        return (numbers, scores, grades, found, estimates), missing
 
     def _left_out(
         self, table: Any, positives: Positives, out: Any, unscored: Any
@@ -153,6 +162,7 @@ class Gathering:
     ) -> None:
         """Put examples aside."""
         first = self.gathered.add_rows(self._instructed(table))
+        self.origins.add_rows(table)
         made = np.zeros(int(kept.sum()), dtype=EXAMPLE)
         made["row"] = first + positives.row[kept]
         made["positives"] = positives.counts[kept]
@@ -165,8 +175,9 @@ class Gathering:
         made["query"] = mixed(keys[positives.row[kept]] ^ salt)
         made["key"] = mixed(made["query"] + turn)
         stays = np.repeat(kept, positives.counts + picked.counts)
-        documents, scores, grades = (one[stays] for one in columns)
+        documents, scores, grades, found, estimates = (one[stays] for one in columns)
         self.gathered.add(made, documents, scores, grades)
+        self.origins.add(found, estimates)
 
     def _instructed(self, table: Any) -> Any:
         """Return the table with the instruction of each row."""

@@ -48,10 +48,15 @@ class Instructions:
         if path is None:
             return cls(prompt=prompt)
         said = read_file("--instructions", path)
-        if not isinstance(said, dict) or not all(isinstance(name, str) for name in said):
+        if not isinstance(said, dict):
             raise BadOption(
                 f"--instructions {path} must hold instructions by name of a dataset or task, "
                 f"found {type(said).__name__}"
+            )
+        if odd := [name for name in said if not isinstance(name, str)]:
+            raise BadOption(
+                f"--instructions {path}: the name {odd[0]!r} is no text: put it in quotes "
+                "(YAML reads no, yes, on, off and numbers as something else)"
             )
         override = said.pop(OVERRIDE, False)
         if not isinstance(override, bool):
@@ -67,6 +72,7 @@ class Instructions:
             seed: Of the draw.
         """
         own = _texts(table, "instruction")
+        own = pc.if_else(pc.equal(pc.utf8_trim_whitespace(own), ""), "", own)
         if not self.phrasings:
             return pc.if_else(pc.equal(own, ""), self.prompt, own)
         drawn = self._drawn(table, names, seed)
@@ -84,8 +90,9 @@ class Instructions:
         found = np.full(table.num_rows, "", dtype=object)
         for code in np.unique(both).tolist():
             rows = np.flatnonzero(both == code)
-            said = (name.dictionary[code // tasks].as_py(), task.dictionary[code % tasks].as_py())
-            key = next((one for one in (*said, DEFAULT) if one in self.phrasings), None)
+            mine = name.dictionary[code // tasks].as_py(), task.dictionary[code % tasks].as_py()
+            said = (*mine, mine[1].lower(), DEFAULT)  # kinds read tasks in any case too
+            key = next((one for one in said if one in self.phrasings), None)
             if key is not None:
                 these = np.array(self.phrasings[key], dtype=object)
                 found[rows] = these[(draw[rows] % np.uint64(len(these))).astype(np.int64)]

@@ -135,6 +135,7 @@ def foldered(
                 folder = "_".join(word for word in (name, SUFFIX if one.alone else "") if word)
                 mine = Part(part.split, folder, one.name if per_dataset else "")
                 number[place, kind] = found.setdefault(mine, len(found))
+    _check_folders(list(found))
     for start in range(0, len(examples), LOOK):
         block = examples[start : start + LOOK]
         kept = block["part"] < len(parts)
@@ -142,6 +143,18 @@ def foldered(
         moved[kept] = number[block["part"][kept], block["dataset"][kept]]
         examples["part"][start : start + LOOK] = moved
     return list(found)
+
+
+def _check_folders(parts: list[Part]) -> None:
+    """Raise BadOption where two datasets would write into one folder."""
+    owner: dict[tuple[str, str], str] = {}
+    for part in parts:
+        other = owner.setdefault((part.split, part.folder.lower()), part.dataset)
+        if other != part.dataset:
+            raise BadOption(
+                f"--per-dataset: the datasets {other!r} and {part.dataset!r} would both be written "
+                f"to {part.folder}: give one of them another name, as NAME=FOLDER"
+            )
 
 
 def _there(examples: Any, parts: int, kinds: int) -> Any:
@@ -159,7 +172,7 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
     """Return a folder name for each dataset; raise BadOption where two would have the same."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        folder = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+        folder = re.sub(r"[^\w.-]+", "-", name).lstrip("-._").rstrip("-.")
         twice = [one for one, other in found.items() if other.lower() == folder.lower()]
         if twice or (name and not folder):
             raise BadOption(

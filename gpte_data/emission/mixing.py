@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpte_data.emission.gathered import LOOK, NOWHERE, Gathered
-from gpte_data.emission.kinds import Kind, check_names
+from gpte_data.emission.kinds import Kind
 from gpte_data.emission.library import Library
 from gpte_data.emission.mixture import Mixture, counts
 from gpte_data.emission.ordering import shuffled
@@ -43,9 +43,8 @@ class Mixing:
         """Yield what is left out, and how many are repeated.
 
         Raises:
-            BadOption: A dataset is named that is not there, or has no example.
+            BadOption: A dataset is named of which there is no example.
         """
-        check_names("--mix", list(self.wanted.weights), self.names)
         sizes = self.sizes()
         here = {name: size for name, size in sizes.items() if size}
         asked = [name for name, weight in self.wanted.weights.items() if weight > 0]

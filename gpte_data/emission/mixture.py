@@ -46,7 +46,7 @@ def mixture(spec: str, total: int | None, cap: int | None) -> Mixture:
     """Read `a=2,b=1,temperature=3`; raise BadOption."""
     weights: dict[str, float] = {}
     for part in filter(None, (one.strip() for one in spec.split(","))):
-        name, _, value = part.rpartition("=")
+        name, _, value = (word.strip() for word in part.rpartition("="))
         number = _number(value)
         if not name or number is None or name in weights:
             twice = f" ({name!r} twice)" if name in weights else ""
