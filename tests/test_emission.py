@@ -19,7 +19,7 @@ from conftest import cli, ok
 from test_emit import emit, make
 
 from gpte_data import io
-from gpte_data.emission import ordering
+from gpte_data.emission import ordering, writing
 from gpte_data.emission.gathered import EXAMPLE
 from gpte_data.emission.options import shard_bytes
 from gpte_data.errors import BadInput, BadOption, Changed
@@ -212,6 +212,17 @@ def test_a_document_without_text_is_named(tmp_path: Path, text: str | None) -> N
     with pytest.raises(BadInput, match="the document 'd7' has no text, and examples hold it"):
         emit(tmp_path, num_negatives=1)
     assert not (tmp_path / "train").exists()
+
+
+def test_long_texts_make_small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of examples together no more bytes are held than MOST; the rows are the same."""
+    rows = list(io.read_all(emit(tmp_path, "one", num_negatives=2)[0]))
+    monkeypatch.setattr(writing, "MOST", 150)
+    out, _ = emit(tmp_path, "two", num_negatives=2)
+    assert list(io.read_all(out)) == rows
+    groups = pq.ParquetFile(out / "00000.parquet").metadata
+    held = [groups.row_group(n).num_rows for n in range(groups.num_row_groups)]
+    assert set(held) <= {1, 2} and sum(held) == len(rows)
 
 
 def test_a_folder_of_another_format_or_of_others_is_left_alone(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def shard_bytes(size: str) -> int | None:
     if not size:
         return None
     match = _SIZE.match(size)
-    if match is None or float(match[1]) <= 0:
+    if match is None or float(match[1]) * _UNITS[match[2].upper()] < 1:
         raise BadOption(f"--shard-size {size!r} won't do: expected a size such as 500MB or 2GB")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 

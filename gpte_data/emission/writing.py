@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from gpte_data.table_files import Compression, TableFile, ending
 
 BLOCK = 2048
 """Examples that are joined with their texts together: one row group of Parquet."""
+MOST = 1 << 28
+"""Bytes of text in a block, unless one example alone has more."""
+SIDES = ("positives", "negatives")
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,26 @@ class Writing:
 
     def _blocks(self, order: Any, start: int, stop: int, *, texts: bool) -> Iterator[Block]:
         """Yield examples as columns."""
-        for first in range(start, stop, BLOCK):
-            places = order[first : min(first + BLOCK, stop)]
+        for first, last in pairwise(self._blocks_of(order, start, stop)):
+            places = order[first:last]
             block = joined(self.gathered, self.shelf, places, first, self.datasets, texts=texts)
             if self.look.place == "query":
                 block = block.instructed(self.look.template)
             yield block if self.look.place == "field" else block.silent()
+
+    def _blocks_of(self, order: Any, start: int, stop: int) -> list[int]:
+        """Return where blocks start, and the last one's end: fewer rows where texts are long."""
+        size = None if self._widest * BLOCK <= MOST else MOST
+        found = cuts(order[start:stop], BLOCK, size, self.gathered, self.shelf)
+        return [start + place for place in found]
+
+    @cached_property
+    def _widest(self) -> int:
+        """No example has more bytes of text than this; few have nearly as many."""
+        counts = (self.gathered.examples()[name].max(initial=0) for name in SIDES)
+        longest = (self.shelf.sizes(), self.gathered.rows["query"].sizes())
+        documents, query = (int(sizes.max(initial=0)) for sizes in longest)
+        return sum(map(int, counts)) * documents + query
 
     def _emitted(self, part: Part, order: Any, shards: list[TableFile]) -> Emitted:
         """Return what a format may know of a part."""
