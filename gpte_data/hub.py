@@ -1,6 +1,6 @@
 """A folder of ours as a dataset on the Hugging Face hub.
 
-Only what a run wrote goes there: shards, what a format puts beside them, README.md, croissant.json.
+Only what a run wrote goes there: shards, what a format puts beside them, README.md, croissant.jsonld.
 Marks stay here, for they name folders of this machine; so do rejected rows, journals, and whatever
 else lies in the folder. The same command again uploads what is missing. huggingface_hub itself
 reads the token from HF_TOKEN or where `hf auth login` keeps it, the server from HF_ENDPOINT.
@@ -20,7 +20,7 @@ from gpte_data.own_files import own_files
 
 _NAME = re.compile(r"^\w[\w.-]*/\w[\w.-]*$", re.ASCII)
 """OWNER/NAME."""
-BESIDE = ("README.md", "croissant.json")
+BESIDE = ("README.md", "croissant.jsonld")
 HIDDEN = (manifest.DONE, manifest.REJECTED, manifest.JOURNAL)
 _DATA = (*SUFFIXES, ".tar", ".tar.gz", ".tsv")
 """Endings of shards: such files that the dataset no longer has are taken away from the hub."""

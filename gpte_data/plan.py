@@ -19,7 +19,7 @@ from gpte_data.stage import Stage
 ENGINES = ("local", "ray")
 DATA = (*io.SUFFIXES, ".tar", ".tsv", ".json", ".gz", ".zst")
 """Endings of what a trainer could take for training data."""
-BESIDE = ("README.md", "croissant.json")
+BESIDE = ("README.md", "croissant.jsonld")
 """What is written beside files when all of them are there, and again when they are made again."""
 
 

@@ -118,7 +118,7 @@ def test_every_number_of_the_head_is_counted(run: Path) -> None:
 
 
 def test_no_way_on_this_machine_stands_in_what_is_published(run: Path) -> None:
-    for name in ("README.md", "croissant.json", kept.KEPT):
+    for name in ("README.md", "croissant.jsonld", kept.KEPT):
         text = (run / "train" / name).read_text()
         assert str(run) not in text
         assert "/tmp" not in text
@@ -172,13 +172,13 @@ def test_what_emission_drops_is_in_the_card(tmp_path: Path) -> None:
 
 def test_the_card_is_the_same_when_it_is_made_again(tmp_path: Path) -> None:
     out, _ = emit(tmp_path, num_negatives=2, shard_rows=20)
-    before = files(out, "README.md", "croissant.json", kept.KEPT)
+    before = files(out, "README.md", "croissant.jsonld", kept.KEPT)
     manifest.mark_path(out, manifest.ALL).unlink()
     (out / "README.md").unlink()
     (out / "00001.parquet").unlink()
     manifest.mark_path(out, "00001").unlink()
     emit(tmp_path, num_negatives=2, shard_rows=20)
-    assert files(out, "README.md", "croissant.json", kept.KEPT) == before
+    assert files(out, "README.md", "croissant.jsonld", kept.KEPT) == before
 
 
 def test_a_licence_is_unknown_until_it_is_said(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_licence_is_unknown_until_it_is_said(tmp_path: Path) -> None:
     shard = (out / "00000.parquet").stat().st_mtime_ns
     emit(tmp_path, num_negatives=2, license=("CC-BY-4.0",))
     assert head(out)["license"] == "cc-by-4.0"
-    found = json.loads((out / "croissant.json").read_text())
+    found = json.loads((out / "croissant.jsonld").read_text())
     assert found["license"] == ["https://creativecommons.org/licenses/by/4.0/"]
     assert (out / "00000.parquet").stat().st_mtime_ns == shard
     (out / "README.md").write_text("mine")
@@ -220,7 +220,7 @@ def test_a_licence_that_was_half_written_is_written_again(
     monkeypatch.undo()
     assert rendering.renew(out, ["mit"])
     assert head(out)["license"] == "mit"
-    assert "opensource.org/license/mit" in (out / "croissant.json").read_text()
+    assert "opensource.org/license/mit" in (out / "croissant.jsonld").read_text()
     assert not rendering.renew(out, ["mit"])
 
 
@@ -378,7 +378,7 @@ def test_croissant_is_valid_and_its_records_are_the_rows(
     for name, text in card_files(facts, ["mit"]).items():
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text(text)
-    dataset = mlcroissant.Dataset(str(out / "croissant.json"))
+    dataset = mlcroissant.Dataset(str(out / "croissant.jsonld"))
     assert not dataset.metadata.ctx.issues.errors
     hashes = {o.name: o.sha256 for o in dataset.metadata.file_objects}
     assert hashes == {one["name"]: one["sha256"] for one in facts["files"]}
@@ -403,7 +403,7 @@ def test_croissant_reads_rows_with_objects_in_them(tmp_path: Path, format_: str)
     mlcroissant = pytest.importorskip("mlcroissant")
     make(tmp_path, 8)
     out, result = emit(tmp_path, format=format_, num_negatives=2)
-    dataset = mlcroissant.Dataset(str(out / "croissant.json"))
+    dataset = mlcroissant.Dataset(str(out / "croissant.jsonld"))
     (records,) = dataset.metadata.record_sets
     found = list(dataset.records(records.id))
     assert len(found) == result.ledger.rows_out

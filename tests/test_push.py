@@ -37,7 +37,7 @@ def test_what_was_written_is_there_and_nothing_else(tmp_path: Path, hub: Hub) ->
     assert "me/data has it all now" in ended.stderr
     assert hub.private is True
     out = tmp_path / "out"
-    mine = files(out, "*.parquet", "README.md", "croissant.json")
+    mine = files(out, "*.parquet", "README.md", "croissant.jsonld")
     assert len(mine) == 5
     assert hub.files == mine
     assert TOKEN not in ended.stderr + "".join(p.read_text() for p in out.rglob("*.json"))

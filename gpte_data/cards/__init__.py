@@ -13,6 +13,6 @@ sections    the text of README.md
 limits      and what one should know of the data before using them
 origins     its sections on where the data come from
 usage       how to load and train, by format
-croissant   croissant.json
+croissant   croissant.jsonld
 rendering   all of it as files
 """

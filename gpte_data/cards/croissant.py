@@ -1,4 +1,4 @@
-"""croissant.json: the dataset for machines, by MLCommons' Croissant 1.1.
+"""croissant.jsonld: the dataset for machines, by MLCommons' Croissant 1.1.
 
 Every file with its hash, every config and split as a record set whose fields are the real columns.
 Who made it and where it is published is not known here and left out.
@@ -50,7 +50,7 @@ _PACKED = {".gz": "application/gzip", ".zst": "application/zstd"}
 
 
 def croissant(facts: Mapping[str, Any], layout: Layout, said: Mapping[str, str]) -> str:
-    """Return the text of croissant.json."""
+    """Return the text of croissant.jsonld."""
     datasets = [one["name"] for one in facts["sources"]] or [""]
     names = list(dict.fromkeys(licences.of(name, dict(said)) for name in datasets))
     with_rows = [

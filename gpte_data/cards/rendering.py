@@ -1,4 +1,4 @@
-"""A card as files: README.md, croissant.json, and the facts that they are made from."""
+"""A card as files: README.md, croissant.jsonld, and the facts that they are made from."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from gpte_data.cards.limits import limits
 from gpte_data.files import atomic
 
 README = "README.md"
-CROISSANT = "croissant.json"
+CROISSANT = "croissant.jsonld"
 
 
 def card_files(facts: Mapping[str, Any], given: Sequence[str]) -> dict[str, str]:
