@@ -12,6 +12,7 @@ from typing import Any
 from conftest import ROOT, ok
 
 from gpte_data import io
+from gpte_data.formats import open_format
 from gpte_data.plan import RunOptions
 from gpte_data.run import run
 from gpte_data.stages import load
@@ -40,7 +41,9 @@ class Collection:
     def emit(self, out: Path, name: str, **options: Any) -> Path:
         """Emit in a format, with three negatives, several shards."""
         stage = load("emit")
-        given = {"num_negatives": NEGATIVES, "shard_rows": 8} | options
+        of = open_format(name).of
+        instruct = "query" if of.of == "examples" and of.place == "query" else "auto"
+        given = {"num_negatives": NEGATIVES, "shard_rows": 8, "instruct": instruct} | options
         cfg = stage.config.of(
             {"source": str(self.rows), "corpus": tuple(map(str, self.corpora)), "format": name}
             | given
