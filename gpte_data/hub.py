@@ -1,6 +1,7 @@
 """A folder of ours as a dataset on the Hugging Face hub.
 
-Only what a run wrote goes there: shards, what a format puts beside them, README.md, croissant.jsonld.
+Only what a run wrote goes there: shards, what a format puts beside them, the card (README.md and
+croissant.jsonld).
 Marks stay here, for they name folders of this machine; so do rejected rows, journals, and whatever
 else lies in the folder. The same command again uploads what is missing. huggingface_hub itself
 reads the token from HF_TOKEN or where `hf auth login` keeps it, the server from HF_ENDPOINT.
